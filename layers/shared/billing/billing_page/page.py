@@ -9,6 +9,7 @@ from billing.accounts.appointments import Appointment
 from billing.accounts.information import BillingInformation
 from billing.accounts.rules import Account
 from billing.invoicing.invoices import Invoice
+from billing.invoicing.one_offs import OneOffs
 from billing.invoicing.periods import PaidPeriod
 from billing.invoicing.settings import UnconfirmedVatNumber
 from billing.invoicing.to_come import InvoicingState, due_of, invoices_to_come, next_invoice
@@ -35,7 +36,7 @@ class BillingPage:
     """The content of an account's billing page. `invoices` are the newest ones, newest first.
 
     `period` is the running paid period as stored, `vat_check` the last check of a VAT number, `appointment` the newest
-    appointment of an admin by staff. Each can be None.
+    appointment of an admin by staff. Each can be None. `one_offs` are the charges and the goodwill that are open.
     """
 
     account: Account
@@ -46,6 +47,7 @@ class BillingPage:
     period: PaidPeriod | None = None
     vat_check: VatNumberCheck | None = None
     appointment: Appointment | None = None
+    one_offs: OneOffs = OneOffs()
 
     @property
     def subscriber(self) -> Subscriber:
@@ -63,9 +65,7 @@ class BillingPage:
         self, day: date, today: date, seller: Address, policy: UnconfirmedVatNumber | None
     ) -> tuple[NextCharge, ...]:
         """Returns the invoices that are to come for the contract months that begin before `day`, as of today."""
-        due = due_of(self.subscriber, self.period, today)
-        company = self.information.company.details
-        state = InvoicingState(self.subscriber, company, due, self.period, 0, seller, self.vat_check, policy)
+        state = self._state(self.subscriber, today, seller, policy)
         return tuple(
             NextCharge(max(today, each.draft.since), each.draft.net, each.draft.tax_amount, each.draft.total)
             for each in invoices_to_come(state, day)
@@ -76,12 +76,17 @@ class BillingPage:
 
         `policy` is what the deployment does about unconfirmed VAT numbers, None where it does not check them.
         """
-        subscriber = Subscriber(self.account, self.subscription)
-        due = due_of(subscriber, self.period, today)
-        company = self.information.company.details
-        state = InvoicingState(subscriber, company, due, self.period, 0, seller, self.vat_check, policy)
+        state = self._state(Subscriber(self.account, self.subscription), today, seller, policy)
         following = next_invoice(state, today)
         if following is None:
             return None
         on, draft = following
         return NextCharge(on, draft.net, draft.tax_amount, draft.total)
+
+    def _state(
+        self, subscriber: Subscriber, today: date, seller: Address, policy: UnconfirmedVatNumber | None
+    ) -> InvoicingState:
+        """What decides the next invoices. They are shown before credit."""
+        company, due = self.information.company.details, due_of(subscriber, self.period, today)
+        open_ones = self.one_offs.open
+        return InvoicingState(subscriber, company, due, self.period, 0, seller, self.vat_check, policy, open_ones)

@@ -16,6 +16,7 @@ from billing.ending.due import EndingDue
 from billing.ending.due_mapping import stage_body
 from billing.invoicing.due import InvoicingDue, invoicing_due_at
 from billing.invoicing.due_mapping import day_body, invoicing_due_body
+from billing.invoicing.one_off_mapping import one_offs_of
 from billing.invoicing.period_mapping import period_of
 from billing.invoicing.summary_mapping import invoice_from
 from billing.invoicing.vat_numbers.mapping import check_from
@@ -60,6 +61,7 @@ class BillingPageStore(SubscriptionStore):
             period=period_of(page.get(keys.PAGE_PERIOD)),
             appointment=appointment_from(page.get(keys.PAGE_APPOINTMENT)),
             vat_check=None if check is None else check_from(check.body, check.version),
+            one_offs=one_offs_of(page.get(keys.PAGE_ONE_OFFS)),
         )
 
     def change_subscription(self, page: BillingPage, changed: Subscription, event: Event) -> None:

@@ -50,6 +50,7 @@ from billing.invoicing.event_schemas import (
     InvoiceWrittenOff,
     InvoicingHeld,
     InvoicingReleased,
+    OneOffChanged,
     PaymentFailed,
     PaymentPastDue,
     PaymentRefundedOutside,
@@ -126,6 +127,7 @@ AnyEvent = (
     | InvoicingReleased
     | InvoiceWrittenOff
     | NoticeDeadlineNear
+    | OneOffChanged
     | OpenClaimChanged
     | OpenClaimSettled
     | PaymentDisputed

@@ -134,6 +134,21 @@ def creditable(invoice: IssuedInvoice, payment: InvoicePayment) -> int:
     return invoice.draft.net.amount - payment.credited_net
 
 
+def creditable_of_months(invoice: IssuedInvoice, payment: InvoicePayment) -> int:
+    """What credit notes have left of an invoice before tax for its contract months: its one-off charges are left out.
+
+    Those have their share of what is taken off the whole. In minor units.
+    """
+    credited = {position for position, _ in payment.credited}
+    lines = _lines_left(invoice, payment)
+    charges = {
+        position
+        for position, line in enumerate(lines)
+        if line.one_off is not None and line.product is not None and position not in credited
+    }
+    return creditable(invoice, payment) - _net_of(lines, charges)
+
+
 def within(lines: Sequence[InvoiceLine], most: int) -> tuple[InvoiceLine, ...]:
     """What a credit note that takes back at most `most`, in minor units, has of lines that come to less than nothing.
 
@@ -268,7 +283,8 @@ def _lines_left(invoice: IssuedInvoice, payment: InvoicePayment) -> list[Invoice
     """The lines of an invoice without what paid periods have taken back of their products."""
     lines = []
     for line in invoice.draft.lines:
-        taken = sum(amount for product, amount in payment.taken_back if product == line.product)
+        of_months = payment.taken_back if line.one_off is None else ()
+        taken = sum(amount for product, amount in of_months if product == line.product)
         lines.append(replace(line, net=Money(line.net.amount - taken, line.net.currency)) if taken else line)
     return lines
 

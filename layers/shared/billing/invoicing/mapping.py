@@ -97,6 +97,10 @@ def issued_text(invoice: IssuedInvoice) -> str:
     for name in ("tax_point", "seller_tax"):
         if draft[name] is None:
             del draft[name]
+    draft["lines"] = [fields_of(line) for line in invoice.draft.lines]
+    for line in draft["lines"]:
+        if line["one_off"] is None:
+            del line["one_off"], line["quantity"]
     return text({**fields_of(invoice), "draft": draft})
 
 
@@ -158,6 +162,8 @@ def _line(body: Body) -> InvoiceLine:
         steps=tuple(map(_step, body["steps"])),
         instead_of=tuple(map(_step, body["instead_of"])),
         net=Money(**body["net"]),
+        one_off=body.get("one_off"),  # lines of months are written without
+        quantity=body.get("quantity", 1),  # as they are without this
     )
 
 

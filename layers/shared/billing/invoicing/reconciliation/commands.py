@@ -63,7 +63,7 @@ def reconcile_account(
 ) -> Comparison:
     """Compares the books of an account that are due at the instant `now`.
 
-    Two or three reads, three queries and one transaction; at the payment service a search, and a list per hundred
+    Two or three reads, four queries and one transaction; at the payment service a search, and a list per hundred
     payments, per refunded payment and per disputed one. What differs is read once more, so that a change that comes in
     between is none. Raises ConcurrentChange, also where the books have changed meanwhile; UpstreamFailed.
     """
@@ -131,6 +131,7 @@ def _books(recorded: RecordedBooks, settings: InvoicingSettings) -> Books:
         documents=recorded.documents,
         credit=context.credit,
         is_waiting=_is_waiting(recorded, context.hold, settings),
+        one_offs=recorded.one_offs,
     )
 
 

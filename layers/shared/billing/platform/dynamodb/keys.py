@@ -13,6 +13,7 @@
 | erasures under way          | ACCOUNT#account | ERASURE#user                          | DUE#ending#shard, instant  |
 | events of an account        | ACCOUNT#account | EVENT#ulid                            |                            |
 | events of the catalogue     | CATALOGUE       | EVENT#ulid                            |                            |
+| closed one-offs             | ACCOUNT#account | EXTRA#one-off                         |                            |
 | exchange rates of a day     | EXCHANGE-RATES  | RATES#2026-06-09                      |                            |
 | rates that staff know of    | EXCHANGE-RATES  | RATE-MISSING#2026-06-09#EUR           |                            |
 | events of exchange rates    | EXCHANGE-RATES  | EVENT#ulid                            |                            |
@@ -21,6 +22,7 @@
 | stopped invoicing           | ACCOUNT#account | HELD                                  | HELD, instant#account      |
 | billing page                | ACCOUNT#account | PAGE#ACCOUNT, PAGE#COMPANY            |                            |
 | appointment of an admin     | ACCOUNT#account | PAGE#APPOINTMENT                      | DUE#ending#shard, instant  |
+| open one-offs               | ACCOUNT#account | PAGE#ONE-OFFS                         |                            |
 | running paid period         | ACCOUNT#account | PAGE#PERIOD                           |                            |
 | closed paid periods         | ACCOUNT#account | PERIOD#contract#0012                  |                            |
 | reviews                     | ACCOUNT#account | REVIEW#ulid                           |                            |
@@ -68,6 +70,11 @@ PAST-DUE, due on#account#number.
 
 Paid periods. PAGE#PERIOD is the running one: what its fixed months contain, and what was invoiced for them. When the
 next period begins, it moves to PERIOD#contract#first month. Each reactivation counts the contract one further.
+
+One-offs. PAGE#ONE-OFFS has the charges and the goodwill of an account that no invoice has yet: an invoice is written
+with it, under its version. One that is closed gets an item of its own in the same transaction: EXTRA, with the mark
+that says why and the numbers of its invoices. No id is used twice. The family is not called ONE-OFF, which would sort
+between INVOICE and PAGE.
 
 Usage. Counters and markers have their own partitions, because there are many of them. One query reads the totals of all
 products over several months; one query reads the contents of one product over several months. A marker expires when
@@ -181,6 +188,7 @@ E_MAIL = "E-MAIL#"
 ERASURE = "ERASURE#"
 EVENT = "EVENT#"
 EXCHANGE_RATES = "EXCHANGE-RATES"
+EXTRA = "EXTRA#"
 FINDING = "FINDING#"
 FINDINGS = "FINDINGS"
 HELD = "HELD"
@@ -242,6 +250,7 @@ ACCOUNT_FAMILIES = (
     DUE,
     ERASURE,
     EVENT,
+    EXTRA,
     FINDING,
     HELD,
     INVOICE,
@@ -263,12 +272,13 @@ USAGE_FAMILIES = (CONTENT, CORRECTION, TOTAL)
 PAGE_ACCOUNT = PAGE + "ACCOUNT"
 PAGE_APPOINTMENT = PAGE + "APPOINTMENT"
 PAGE_BILLING = PAGE + "BILLING"
+PAGE_ONE_OFFS = PAGE + "ONE-OFFS"
 PAGE_PAYMENT_METHOD = PAGE + "PAYMENT-METHOD"
 PAGE_PERIOD = PAGE + "PERIOD"
 PAGE_SUBSCRIPTION = PAGE + "SUBSCRIPTION"
 PAGE_VAT_CHECK = PAGE + "VAT-CHECK"
 PAGE_ALWAYS = frozenset({PAGE_ACCOUNT, PAGE_SUBSCRIPTION, PAGE + "COMPANY", PAGE_BILLING, PAGE + "CONTACT"})
-PAGE_ITEMS = PAGE_ALWAYS | {PAGE_APPOINTMENT, PAGE_PAYMENT_METHOD, PAGE_PERIOD, PAGE_VAT_CHECK}
+PAGE_ITEMS = PAGE_ALWAYS | {PAGE_APPOINTMENT, PAGE_ONE_OFFS, PAGE_PAYMENT_METHOD, PAGE_PERIOD, PAGE_VAT_CHECK}
 
 _NUMBER_DIGITS = 6
 _VERSION_DIGITS = 6
@@ -318,6 +328,11 @@ def log_in(user: str) -> str:
 def log_in_of(due: str) -> str | None:
     """The user whose log-in is due to be deleted, from an id of the index of due items; None for anything else."""
     return due.removeprefix(LOG_IN) if due.startswith(LOG_IN) else None
+
+
+def one_off(one_off: str) -> str:
+    """The sort key of a one-off charge or a goodwill that is closed."""
+    return f"{EXTRA}{one_off}"
 
 
 def erasure(user: str) -> str:
