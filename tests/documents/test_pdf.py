@@ -21,7 +21,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pypdf import PdfReader
 
-from tests.documents.samples import BUYER, SELLER, invoice, italian
+from tests.documents.samples import BUYER, SELLER, invoice, italian, with_one_offs
 from tests.documents.test_einvoice import credit_note
 from tests.properties import examples
 
@@ -81,6 +81,14 @@ def test_an_italian_invoice_has_the_sentence_that_the_law_requires() -> None:
         "Addebitata sulla vostra carta",
     ):
         assert words in text.replace(".", "") or words in text, words
+
+
+def test_a_one_off_charge_has_its_pieces_and_a_goodwill_its_reason() -> None:
+    text = squeezed(rendered(with_one_offs(invoice())))
+
+    assert "Training €1,200.00 3 × €400.00" in text
+    assert "An outage in May -€90.00" in text
+    assert "€7,437.50" in text  # 4,840.00 + 1,200.00 - 90.00, with 25 % tax
 
 
 def test_a_credit_note_names_the_invoice_that_it_corrects() -> None:

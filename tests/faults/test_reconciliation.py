@@ -13,6 +13,9 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
+from billing.invoicing.administer_one_offs import NewOneOff, add_one_off
+from billing.invoicing.one_off_records import OneOffStore
+from billing.invoicing.one_offs import OneOffKind
 from billing.invoicing.reconciliation.commands import DOCUMENTS_COMPARED, FINDINGS_MAX, Comparison, reconcile_account
 from billing.invoicing.reconciliation.records import REGISTER
 from billing.invoicing.reconciliation.rules import ROUND, Rule
@@ -341,6 +344,39 @@ def invoice_of_no_period(world: Living) -> None:
         world.table.answer("PutItem", {"TableName": TABLE, "Item": copied})
 
 
+def with_one_offs() -> Living:
+    """The company has a training and a goodwill on its third invoice, and a setup on one of its own."""
+    world = company()
+    with world.calm():
+        for identity, kind, at_once in (
+            ("training", OneOffKind.CHARGE, False),
+            ("sorry", OneOffKind.GOODWILL, False),
+            ("setup", OneOffKind.CHARGE, True),
+        ):
+            new = NewOneOff(identity, kind, "Extra", (), Money(5_000, "EUR"), 1, at_once, "Agreed")
+            store = OneOffStore(TABLE, world.client)
+            add_one_off(world.billing(), new, is_preview=False, context=world.context(), settings=SETTINGS, store=store)
+        world.move_to(QUARTERLY.month_start(6))
+        world.work()
+        world.pass_days(3)
+        world.reconcile()
+    return world
+
+
+EXTRA = "LV-2026-000004"
+
+
+def one_off_that_is_lost(world: Living) -> None:
+    """Its invoice has a line that nobody has asked for."""
+    [item] = world.stored(keys.one_off("sorry"))
+    world.table.answer("DeleteItem", {"TableName": TABLE, "Key": {"pk": item["pk"], "sk": item["sk"]}})
+
+
+def one_off_of_another_invoice(world: Living) -> None:
+    """It names no invoice."""
+    change_item(world, keys.one_off("sorry"), lambda extra: extra["uses"][0].__setitem__(0, None))
+
+
 def credit_from_nowhere(world: Living) -> None:
     balance = {
         "pk": {"S": keys.account(ACCOUNT)},
@@ -385,6 +421,8 @@ BROKEN: list[tuple[Callable[[], Living], Break, Rule, str | None]] = [
     (taken_back, period_without_its_credit_note, Rule.OWED_DIFFERS, NOTE),
     (company, period_without_its_invoice, Rule.OWED_DIFFERS, "LV-2026-000002"),
     (company, invoice_of_no_period, Rule.OWED_DIFFERS, "LV-2026-000009"),
+    (with_one_offs, one_off_that_is_lost, Rule.ONE_OFF_DIFFERS, EXTRA),
+    (with_one_offs, one_off_of_another_invoice, Rule.ONE_OFF_DIFFERS, EXTRA),
     (company, credit_from_nowhere, Rule.CREDIT_DIFFERS, None),
 ]
 
@@ -393,7 +431,7 @@ def findings(world: Living) -> list[dict[str, Any]]:
     return [body(item) for item in world.stored(keys.FINDING)]
 
 
-WORLDS = [company, by_debit, unpaid, credited, disputed, taken_back, refunded_outside, credit_refunded]
+WORLDS = [company, by_debit, unpaid, credited, disputed, taken_back, refunded_outside, credit_refunded, with_one_offs]
 
 
 @pytest.mark.parametrize("make", WORLDS)

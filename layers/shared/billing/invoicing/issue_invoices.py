@@ -162,10 +162,11 @@ def invoicing_state(
 def _goes_on(billing: BillingContext, fixed: FixedMonth, today: date) -> bool:
     """Whether another month is due after this one, or the last invoice of an account that has ended."""
     account = billing.subscriber.account
-    return account.contract.month_start(fixed.following.month) <= today or _ends_with_one_offs(billing, today)
+    return account.contract.month_start(fixed.following.month) <= today or ends_with_one_offs(billing, today)
 
 
-def _ends_with_one_offs(billing: BillingContext, today: date) -> bool:
+def ends_with_one_offs(billing: BillingContext, today: date) -> bool:
+    """Whether an account has ended, and its last invoice is still to be issued."""
     return bool(billing.one_offs.open) and not billing.subscriber.account.is_served_on(today)
 
 
@@ -183,7 +184,7 @@ def _issue_at_end(
     """
     state = invoicing_state(billing, settings.seller, settings.unconfirmed)
     account = billing.subscriber.account
-    if state is None or account.ending is None or not _ends_with_one_offs(billing, today):
+    if state is None or account.ending is None or not ends_with_one_offs(billing, today):
         return None
     draft = draft_at_end(state, account.ending.active_until)
     if draft.net.amount and waits_for_vat_number(billing, draft, context.time, settings, store):
@@ -192,11 +193,16 @@ def _issue_at_end(
     if isinstance(converted, AwaitedRate):
         wait_for_rate(billing, converted, context, settings, store, is_due=False)
         return None
-    if not converted.total.amount:
+    if not converted.total.amount:  # goodwill is left only where there is nothing more to take it off
         after, gone = lapsed(settled(billing.one_offs.open, converted.lines, None, today))
-        store.close_one_offs(billing, after, lapse_events(billing, gone, context))
+        events = lapse_events(billing, gone, context)
+        if converted.lines:
+            facts = free_facts(converted, billing.billing.language)
+            free = new_event(EventType.PERIOD_FREE, context, account=account.id, before=None, after=facts)
+            events = [free, *events]
+        store.close_one_offs(billing, after, events)
         return None
-    return issue_one_offs(billing, converted, today, context, settings, store, is_last=True).invoice.number
+    return issue_one_offs(billing, converted, today, context, settings, store).invoice.number
 
 
 def issue_one_offs(
@@ -207,13 +213,11 @@ def issue_one_offs(
     settings: InvoicingSettings,
     store: InvoiceStore,
     *,
-    is_last: bool = False,
     events: Callable[[str], Sequence[Event]] = lambda _: (),
 ) -> WholeInvoice:
     """Issues an invoice of the account's one-offs that the draft has lines of, with the `events` of its number.
 
-    With `is_last` the goodwill that is left lapses. One transaction, and one read for the first number of a process.
-    Raises ConcurrentChange.
+    One transaction, and one read for the first number of a process. Raises ConcurrentChange.
     """
     unnumbered = build_invoice(billing, draft, today, settings)
     made: list[WholeInvoice] = []
@@ -224,11 +228,8 @@ def issue_one_offs(
         facts = invoice_facts(invoice, billing.profile)
         issued = new_event(EventType.INVOICE_ISSUED, context, account=invoice.account, before=None, after=facts)
         after = settled(billing.one_offs.open, draft.lines, invoice.number, invoice.produced_on)
-        more = [*events(invoice.number)]
-        if is_last:
-            after, gone = lapsed(after)
-            more += lapse_events(billing, gone, context)
-        store.issue_one_offs(billing, whole, number, after, credit_after(draft, billing.credit), [issued, *more])
+        credit = credit_after(draft, billing.credit)
+        store.issue_one_offs(billing, whole, number, after, credit, [issued, *events(invoice.number)])
         made.append(whole.written)
 
     with_next_number(settings.series_of(unnumbered.account), context.time, settings, issue, store)

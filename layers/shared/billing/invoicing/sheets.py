@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import timedelta
 
+from billing.invoicing.invoices import InvoiceDraft
 from billing.invoicing.numbering import RegisteredNumber
 from billing.invoicing.records import WholeInvoice
+from billing.kernel.money import Money
 from billing.kernel.spreadsheet import Cell, Sheet
 
 _INVOICE_COLUMNS = (
@@ -33,6 +35,7 @@ _INVOICE_COLUMNS = (
     "period_to",
     "method",
     "reference",
+    "one_offs",
 )
 """New columns come after these: programs read the first ones by their position."""
 
@@ -43,6 +46,7 @@ def invoice_sheet(invoices: Iterable[WholeInvoice]) -> Sheet:
     """Invoices and credit notes, a row each: one document has one tax rule and rate.
 
     Amounts of a credit note are below zero. The rate is in percent. `period_to` is the last day of the period.
+    `one_offs` is the part of `net` that is one-off charges, less goodwill; empty where there are none.
     """
     return Sheet("invoices", _INVOICE_COLUMNS, tuple(map(_invoice_row, invoices)))
 
@@ -99,4 +103,10 @@ def _invoice_row(whole: WholeInvoice) -> tuple[Cell, ...]:
         draft.until - timedelta(days=1),
         None if method is None else str(method),
         payment.reference,
+        _one_offs(draft),
     )
+
+
+def _one_offs(draft: InvoiceDraft) -> Money | None:
+    nets = [line.net.amount for line in draft.lines if line.one_off is not None]
+    return Money(sum(nets), draft.net.currency) if nets else None
