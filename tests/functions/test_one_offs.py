@@ -11,7 +11,9 @@ from billing.invoicing.one_offs import OPEN_MAX
 
 from functions.get_billing.app import handler as get_billing
 from functions.get_invoices.app import handler as get_invoices
+from functions.issue_credit_note.app import handler as credit
 from functions.release_invoicing.app import handler as one_offs
+from local.stripe.api import Stripe
 from tests.api_gateway import NOW, STAFF, Answer, answer, request
 from tests.aws import stored_items
 from tests.company import Company
@@ -303,6 +305,35 @@ def test_an_ended_account_gets_no_one_off(company: Company) -> None:
     for body in (TRAINING, GOODWILL, {**TRAINING, "invoice": "at_once"}):
         given = put(company, "training", body, now=RENEWED)
         assert (given.status, given.body["type"].rpartition(":")[2]) == (409, "account-ended")
+
+
+def test_a_charge_at_once_waits_for_no_number_and_no_rate(company: Company, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is refused instead, and can be put on the next invoice."""
+    monkeypatch.setenv("SELLER_CURRENCY", "DKK")
+    wiring.forget()
+    given = put(company, "training", {**TRAINING, "invoice": "at_once"})
+
+    assert (given.status, given.body["type"].rpartition(":")[2]) == (409, "exchange-rate-missing")
+    assert [*listed(company)["open"], *listed(company)["closed"]] == issued() == []
+    assert put(company, "training", TRAINING).status == 200
+
+
+def test_an_invoiced_charge_is_credited_by_its_line(
+    company: Company, stripe_account: Stripe, work: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(company, "training", TRAINING)
+    put(company, "sorry", {**GOODWILL, "amount": 14_906})
+    fire(RENEWED, work, monkeypatch, "renewal")
+    [invoice] = issued()
+    path = {**company.path, "number": invoice["number"]}
+    route = "/accounts/{account}/invoices/{number}/credit-notes"
+    body = {"lines": [3], "reason": "It did not take place"}
+    note = answer(credit, request("POST", route, claims=STAFF, path=path, body=body, now=RENEWED))
+
+    assert note.status == 201, note
+    # Of 1,505.62, 15.00 and 149.06 are taken off the whole: of the training 130.76.
+    assert note.body["net"]["amount"] == -(120_000 - 13_076)
+    assert [line["one_off"] for line in note.body["lines"]][0] == "training"
 
 
 def test_whether_any_is_open_can_be_asked(company: Company) -> None:
