@@ -1,4 +1,4 @@
-"""What staff change of a running account: its stores, products and discounts (decision 0034)."""
+"""What staff change of a running account: its stores, products, discounts and term (decisions 0034, 0037)."""
 
 from typing import Annotated
 
@@ -14,20 +14,25 @@ from billing.billing_page.change_subscription import (
     keep_product,
     replace_discounts,
 )
+from billing.billing_page.change_term import agree_to_term, propose_term, take_term_back
 from billing.billing_page.change_views import (
     AccountProductBody,
+    ChangedTermView,
+    ConsentBody,
+    ContractTermView,
     DiscountsBody,
     DiscountsChangeView,
     DiscountsView,
     ProductEndBody,
     ProductId,
     SubscriptionChangeView,
+    TermBody,
 )
 from billing.billing_page.page import BillingPage
 from billing.billing_page.records import BillingPageStore
 from billing.kernel.events import RequestContext
 from billing.kernel.permissions import Permission
-from billing.platform.http.answers import Tagged, tagged
+from billing.platform.http.answers import NoContent, Tagged, no_content, tagged
 from billing.platform.http.callers import Context, Now
 from billing.platform.http.models import AccountId
 from billing.platform.http.preconditions import IfMatch, Preview, replaced_version
@@ -37,6 +42,8 @@ from billing.wiring import Accounts, Pages, TaxedFrom, VatNumberPolicy, account_
 
 MayRead = Annotated[Admission, Permits(Permission.READ_BILLING, account_store)]
 MayChange = Annotated[Admission, Permits(Permission.CHANGE_ACCOUNTS, account_store)]
+MayKeepTerm = Annotated[Admission, Permits(Permission.KEEP_TERM, account_store)]
+MayAgree = Annotated[Admission, Permits(Permission.AGREE_TO_TERM, account_store)]
 MayKeep = Annotated[Admission, Permits(Permission.KEEP_PRODUCTS, account_store)]
 
 app = make_api()
@@ -154,6 +161,58 @@ def delete_product_end(
     # Only one thing can be taken back, so no version is named.
     change = ChangeRequest(page.subscription.version, preview, context, seller, policy)
     return _changed(keep_product(page, product, change, pages=pages), context)
+
+
+@app.get("/accounts/<account>/contract/term")
+def get_term(account: AccountId, admission: MayRead, pages: Pages, now: Now) -> Tagged[ContractTermView]:
+    """How many months are paid at once, and the newest change of that."""
+    page = _admitted(account, admission, pages)
+    view = ContractTermView.of(page, page.account.contract.today(now))
+    return tagged(view, 0 if page.term is None else page.term.version)
+
+
+@app.put("/accounts/<account>/contract/term")
+def put_term(
+    account: AccountId,
+    body: TermBody,
+    admission: MayChange,
+    context: Context,
+    pages: Pages,
+    seller: TaxedFrom,
+    policy: VatNumberPolicy,
+    if_match: IfMatch = None,
+    preview: Preview = False,
+) -> Tagged[ChangedTermView]:
+    """Change how many months are paid at once, from the next renewal on. A longer term waits for an admin's consent."""
+    page = _admitted(account, admission, pages)
+    change = ChangeRequest(replaced_version(if_match), preview, context, seller, policy)
+    changed = propose_term(page, body.interval_months, body.reason, change, pages=pages)
+    return tagged(ChangedTermView.of(changed), changed.change.version)
+
+
+@app.post("/accounts/<account>/contract/term/consent")
+def post_consent(
+    account: AccountId,
+    body: ConsentBody,
+    admission: MayAgree,
+    context: Context,
+    pages: Pages,
+    seller: TaxedFrom,
+    policy: VatNumberPolicy,
+    preview: Preview = False,
+) -> Tagged[ChangedTermView]:
+    """Agree to the term that was proposed, as an admin of the account."""
+    page = _admitted(account, admission, pages)
+    change = ChangeRequest(None, preview, context, seller, policy)
+    changed = agree_to_term(page, body.term, change, pages=pages)
+    return tagged(ChangedTermView.of(changed), changed.change.version)
+
+
+@app.delete("/accounts/<account>/contract/term")
+def delete_term(account: AccountId, admission: MayKeepTerm, context: Context, pages: Pages) -> NoContent:
+    """Take a change of the term back, before its renewal."""
+    take_term_back(_admitted(account, admission, pages), context, pages=pages)
+    return no_content()
 
 
 def _changed(change: SubscriptionChange, context: RequestContext) -> Tagged[SubscriptionChangeView]:

@@ -90,9 +90,9 @@ def with_one_offs(issued: IssuedInvoice, goodwill: int = 9_000) -> IssuedInvoice
     lines = (*draft.lines, training, *([sorry] if goodwill else []))
     net = sum(each.net.amount for each in lines)
     tax = draft.tax.of(net)
-    total = Money(net + tax, currency)
-    figures = {"net": Money(net, currency), "tax_amount": Money(tax, currency), "total": total, "due": total}
-    return replace(issued, draft=replace(draft, lines=lines, **figures))
+    total, charged = Money(net + tax, currency), Money(tax, currency)
+    figures = replace(draft, lines=lines, net=Money(net, currency), tax_amount=charged, total=total, due=total)
+    return replace(issued, draft=figures)
 
 
 def of_one_offs(issued: IssuedInvoice) -> IssuedInvoice:

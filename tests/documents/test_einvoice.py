@@ -16,7 +16,7 @@ import pytest
 from billing.invoicing.credit_notes import credit_note_draft, taken_back_draft
 from billing.invoicing.documents.einvoice import Syntax, einvoice
 from billing.invoicing.dunning import initial_payment
-from billing.invoicing.invoices import IssuedInvoice, Seller
+from billing.invoicing.invoices import IssuedInvoice, Replaced, Seller
 from billing.invoicing.tax import Tax, TaxRule, tax_between
 from billing.kernel.money import Money, decimal_text
 from billing.payments.methods import Method
@@ -131,6 +131,9 @@ CASES: dict[str, IssuedInvoice] = {
     "the tax in a currency without decimals": with_seller_tax(invoice(), "JPY", seller_rate="170.25"),
     "the tax by the euro": with_seller_tax(invoice(currency="USD"), invoice_rate="1.0850"),
     "the tax of a credit note in the seller's currency": credit_note(with_seller_tax(invoice()), (1,)),
+    "in the place of another one": replace(
+        invoice(), replaces=Replaced("LV-2026-000009", STARTS, "CN-2026-000001", "Wrong address")
+    ),
     "a credit note": credit_note(invoice()),
     "a credit note of all": credit_note(invoice(), (0, 1, 2)),
     "a credit note abroad": credit_note(italian(), (1,)),
@@ -298,6 +301,15 @@ def test_the_tax_in_the_sellers_currency_has_its_own_term(syntax: Syntax, is_cre
     }
     assert re.search(r"<(?:ram|cbc):TaxCurrencyCode>DKK<", xml)
     assert "2026-04-14 (ECB): 1 EUR = 7.4604 DKK." in xml
+
+
+@pytest.mark.parametrize("syntax", Syntax)
+def test_an_invoice_names_the_preceding_one(syntax: Syntax) -> None:
+    xml = einvoice(CASES["in the place of another one"], syntax).decode()
+
+    assert "LV-2026-000009" in xml
+    assert "Wrong address" in xml
+    assert ">380<" in xml
 
 
 def test_tax_in_a_currency_of_three_decimals_has_no_einvoice() -> None:

@@ -14,14 +14,14 @@ from billing.invoicing.credit_notes import CreditOutcome
 from billing.invoicing.documents.einvoice import Syntax, einvoice
 from billing.invoicing.documents.pdf import EMBEDDED_AS, invoice_pdf
 from billing.invoicing.documents.writing import BOLD, FONT, MISSING, drawable
-from billing.invoicing.invoices import IssuedInvoice
+from billing.invoicing.invoices import IssuedInvoice, Replaced
 from billing.payments.methods import Method
 from fontTools.ttLib import TTFont
 from hypothesis import given
 from hypothesis import strategies as st
 from pypdf import PdfReader
 
-from tests.documents.samples import BUYER, SELLER, invoice, italian, with_one_offs
+from tests.documents.samples import BUYER, SELLER, STARTS, invoice, italian, with_one_offs
 from tests.documents.test_einvoice import credit_note
 from tests.properties import examples
 
@@ -99,6 +99,21 @@ def test_a_credit_note_names_the_invoice_that_it_corrects() -> None:
     assert "Invoiced on the wrong tier" in text
     # 2,495.00 less its half of what is taken off the whole, with 25 % tax.
     assert "-€3,025.00" in text
+
+
+def test_an_invoice_names_the_one_that_it_is_in_the_place_of() -> None:
+    number = "LV-2026-000001"
+    new = replace(invoice(), number="LV-2026-000002", replaces=Replaced(number, STARTS, "CN-2026-000001", "Address"))
+    note = credit_note(invoice())
+    assert note.corrects is not None
+    note = replace(note, corrects=replace(note.corrects, replaced_by="LV-2026-000002"))
+
+    text = squeezed(rendered(new))
+    of_note = squeezed(invoice_pdf(note, None, CreditOutcome(0, 0, 302_500)))
+
+    assert f"In place of invoice {number} of 15 April 2026, which credit note CN-2026-000001 takes back" in text
+    assert "€3,025.00 that you have paid counts for invoice LV-2026-000002, which is in its place." in of_note
+    assert "taken off" not in of_note
 
 
 @pytest.mark.parametrize(

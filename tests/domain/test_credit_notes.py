@@ -10,6 +10,7 @@ import pytest
 from billing.invoicing.credit_notes import (
     AlreadyCredited,
     NotCorrectable,
+    RequestedPart,
     allocate,
     allocate_taken_back,
     credit_note_draft,
@@ -17,6 +18,7 @@ from billing.invoicing.credit_notes import (
     creditable_of_months,
     lines_to_credit,
     taken_back_draft,
+    to_credit,
     within,
 )
 from billing.invoicing.dunning import InvoicePayment, after_charge, initial_payment, mark_received
@@ -336,3 +338,37 @@ def test_all_of_a_payment_in_transit_is_taken_back_and_the_debit_fails() -> None
     )
 
     assert (failed.status, failed.credit, failed.next_attempt_on) == (InvoiceStatus.VOID, 0, None)
+
+
+@given(
+    st.lists(st.integers(100, 10**6), min_size=1, max_size=6),
+    st.integers(0, 100),
+    st.lists(st.tuples(st.integers(0, 5), st.integers(1, 10**6)), max_size=12),
+    st.booleans(),
+)
+def test_parts_and_lines_add_up_to_the_invoice(
+    nets: list[int], off: int, parts: list[tuple[int, int]], is_paid: bool
+) -> None:
+    """Each part has its share of what is taken off the whole. In whatever order, all of them are the invoice."""
+    sample = of_lines(*nets, -off)
+    lines = (*sample.draft.lines[:-1], replace(sample.draft.lines[-1], product=None))
+    issued = replace(sample, draft=replace(sample.draft, lines=lines))
+    payment, total = paid(issued) if is_paid else opened(issued), 0
+    for number, (position, amount) in enumerate(parts):
+        try:
+            whole, credited = to_credit(issued, payment, None, (RequestedPart(position % len(nets), amount),))
+        except (AlreadyCredited, RuleViolation):
+            continue
+        draft = credit_note_draft(issued, payment, whole, credited)
+        correction = Correction(issued.number, STARTS, whole, "a part", credited)
+        money = allocate(issued, payment, correction, f"CN-{number}", -draft.total.amount, TODAY)
+        assert -draft.total.amount == money.pre_payment + money.refunded + money.credit_balance
+        assert draft.net.amount == sum(line.net.amount for line in draft.lines)
+        payment, total = money.payment, total - draft.total.amount
+        assert 0 <= total <= issued.draft.total.amount
+    if len({position for position, _ in payment.credited}) < len(issued.draft.lines):
+        taken, payment = correct(issued, payment, None, "CN-last")
+        total += taken
+    assert total == issued.draft.total.amount
+    with pytest.raises(AlreadyCredited):
+        lines_to_credit(issued, payment, None)

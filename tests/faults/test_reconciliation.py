@@ -19,6 +19,7 @@ from billing.invoicing.one_offs import OneOffKind
 from billing.invoicing.reconciliation.commands import DOCUMENTS_COMPARED, FINDINGS_MAX, Comparison, reconcile_account
 from billing.invoicing.reconciliation.records import REGISTER
 from billing.invoicing.reconciliation.rules import ROUND, Rule
+from billing.invoicing.reissue_invoice import RightAmount, reissue_invoice
 from billing.kernel.contract_calendar import Contract
 from billing.kernel.errors import ConcurrentChange, UpstreamFailed
 from billing.kernel.money import Money, charged_money, charged_units
@@ -458,6 +459,35 @@ def test_each_rule_finds_what_was_broken_and_nothing_else(
         assert (finding["rule"], finding["account"], finding["invoice"]) == (rule, ACCOUNT, invoice)
         [event] = events(world, "reconciliation.differed")
         assert [each["rule"] for each in event["after"]["findings"]] == [rule]
+
+
+def test_an_invoice_with_one_offs_that_is_corrected_changes_nothing_of_what_months_owe(connection: None) -> None:
+    """A training has another amount on the invoice in its place. The discount and the goodwill stay what they were."""
+    with with_one_offs().calm() as world:
+        before = world.invoicing.invoice(ACCOUNT, EXTRA).invoice
+        [position] = [place for place, line in enumerate(before.draft.lines) if line.one_off == "training"]
+        reissue_invoice(
+            world.billing(),
+            EXTRA,
+            [RightAmount(position, 4_000)],
+            "One hour less",
+            keeps_tax=True,
+            context=world.context(),
+            settings=SETTINGS,
+            store=world.invoicing,
+            gateway=world.payments,
+        )
+        again = world.invoicing.invoice(ACCOUNT, "LV-2026-000005").invoice
+
+        off = [(line.product, line.one_off, line.net.amount) for line in before.draft.lines if line.product is None]
+        assert len(off) == 2
+        assert [(ln.product, ln.one_off, ln.net.amount) for ln in again.draft.lines if ln.product is None] == off
+        assert again.draft.net.amount == before.draft.net.amount - 1_000
+        world.work()
+        assert world.compare(later=timedelta(hours=2)) is Comparison.AGREES
+        world.move_to(QUARTERLY.month_start(7))
+        world.work()
+        assert len(world.documents()) == 6  # the next month owes nothing more
 
 
 def test_every_rule_was_broken() -> None:

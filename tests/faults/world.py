@@ -13,6 +13,7 @@ from typing import IO, Any, TypeVar
 
 from billing.accounts.appointment_records import AppointmentStore
 from billing.accounts.directory import Directory, LogIn
+from billing.accounts.term_records import TermStore
 from billing.ending.cancellation.records import CancellationStore
 from billing.ending.deletion.records import PurgeStore
 from billing.invoicing.records import InvoiceStore
@@ -193,6 +194,11 @@ class World:
     def invoicing(self) -> InvoiceStore:
         """The real store of invoices, over the seam. A new one each time, as in a new process: it caches no number."""
         return InvoiceStore(TABLE, self.client)
+
+    @property
+    def terms(self) -> TermStore:
+        """The real store of terms, over the seam."""
+        return TermStore(TABLE, self.client)
 
     @property
     def appointments(self) -> AppointmentStore:

@@ -74,6 +74,7 @@ APPOINTMENT = "/accounts/{account}/appointment"
 APPOINTED = {"email": "dina@nordlys.example", "name": "Dina Lund", "reason": "The only admin has left."}
 CANCELLATION = "/accounts/{account}/cancellation"
 WRONG = {"lines": None, "reason": "Invoiced by mistake"}
+CORRECTED = {"reason": "The address was wrong"}
 REACTIVATION = "/accounts/{account}/reactivation"
 RELEASE = "/accounts/{account}/invoicing/release"
 ONE_OFF = "/accounts/{account}/one-offs/{one_off}"
@@ -94,6 +95,8 @@ TRANSFERRED = {"paid_on": "2026-06-10", "reference": "4711"}
 REPAID = {"amount": {"amount": 1, "currency": "EUR"}, "repaid_on": "2026-06-10", "reference": "4712"}
 METHOD = "/accounts/{account}/payment-method"
 PRODUCT = "/accounts/{account}/subscription/lines/{product}"
+TERM = "/accounts/{account}/contract/term"
+LONGER = {"interval_months": 12, "reason": "They asked for it"}
 AUTOSCALING = "/accounts/{account}/autoscaling"
 CONTACT = "/accounts/{account}/success-manager"
 OTHER_COMPANY = {**ACCOUNT["company"], "name": "Nordlys Kaffe A/S"}
@@ -230,6 +233,19 @@ def with_one_off(company: Company) -> dict[str, str]:
     return {"one_off": "training"}
 
 
+def with_longer_term(company: Company) -> dict[str, str]:
+    """Staff have proposed a longer term."""
+    event = request("PUT", TERM, claims=STAFF, path=company.path, body=LONGER, headers={"If-Match": '"0"'})
+    given = answer(administer_subscriptions, event)
+    assert given.status == 200
+    return {"term": given.body["change"]["term"]}
+
+
+def proposed_term(prepared: dict[str, str]) -> dict[str, str]:
+    """The consent to the term that staff have proposed."""
+    return {"term": prepared.get("term", "none")}
+
+
 def with_clock(_: Company) -> dict[str, str]:
     """A test clock."""
     body = clock_body(new_clock("q1", NOW, NOW))
@@ -276,6 +292,9 @@ MATRIX = [
     Cell(get_invoice_document, "GET", INVOICE + "/pdf", 202, 202, 202, 404, prepare=with_invoice),
     Cell(get_invoice_document, "GET", INVOICE + "/xml", 202, 202, 202, 404, prepare=with_invoice),
     Cell(issue_credit_note, "POST", INVOICE + "/credit-notes", 403, 403, 201, 404, WRONG, None, with_invoice),
+    Cell(issue_credit_note, "POST", INVOICE + "/credit-notes/preview", 403, 403, 200, 404, WRONG, None, with_invoice),
+    Cell(issue_credit_note, "POST", INVOICE + "/correction", 403, 403, 201, 404, CORRECTED, None, with_invoice),
+    Cell(issue_credit_note, "POST", INVOICE + "/correction/preview", 403, 403, 200, 404, CORRECTED, None, with_invoice),
     Cell(get_invoices, "GET", "/invoices/past-due", 403, 403, 200, 403),
     Cell(get_invoices, "GET", "/invoices", 403, 403, 200, 403, query={"month": "2026-06"}),
     Cell(get_invoices, "GET", "/credit-notes", 403, 403, 200, 403, query={"month": "2026-06"}),
@@ -402,6 +421,12 @@ MATRIX = [
         lambda _: {"product": "search"},
     ),
     Cell(administer_subscriptions, "DELETE", PRODUCT + "/ending", 200, 403, 200, 404, prepare=with_ending_product),
+    read(TERM, administer_subscriptions),
+    Cell(administer_subscriptions, "PUT", TERM, 403, 403, 200, 404, LONGER, {"If-Match": '"0"'}),
+    Cell(
+        administer_subscriptions, "POST", TERM + "/consent", 200, 403, 403, 404, proposed_term, None, with_longer_term
+    ),
+    Cell(administer_subscriptions, "DELETE", TERM, 204, 403, 204, 404, prepare=with_longer_term),
     read("/accounts/{account}/discounts", administer_subscriptions),
     Cell(
         administer_subscriptions,

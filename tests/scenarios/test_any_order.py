@@ -486,7 +486,7 @@ class Life:
             day = rate_day(self.instant(self.today, time()))
             if self.exchange.rates(day) is None:
                 self._publish(day)
-            self._put(f"once-{number}", OneOffKind.CHARGE, amount, is_at_once=True)
+            self._ask_for(f"once-{number}", OneOffKind.CHARGE, amount, is_at_once=True)
             rate = self.rates(self.today)
             self.at_once[f"one-off/once-{number}"] = (amount, half_away(amount * rate / 100))
 
@@ -513,10 +513,10 @@ class Life:
         if self._can_add():
             event("goodwill" if extra.is_goodwill else "charge")
             kind = OneOffKind.GOODWILL if extra.is_goodwill else OneOffKind.CHARGE
-            self._put(extra.id, kind, extra.amount)
+            self._ask_for(extra.id, kind, extra.amount)
             self.extras.append(extra)
 
-    def _put(self, identity: str, kind: OneOffKind, amount: int, *, is_at_once: bool = False) -> None:
+    def _ask_for(self, identity: str, kind: OneOffKind, amount: int, *, is_at_once: bool = False) -> None:
         price = Money(amount, self.story.currency)
         new = NewOneOff(identity, kind, "Training", (), price, 1, is_at_once, "Agreed")
         add_one_off(self._billing(), new, is_preview=False, context=self.context, **self._staff())

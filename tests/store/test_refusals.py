@@ -19,6 +19,8 @@ from billing.accounts.information import Area, BillingDetails
 from billing.accounts.log_in_records import Leaving, LogInStore
 from billing.accounts.records import AccountStore
 from billing.accounts.rules import Account
+from billing.accounts.term_records import TermStore
+from billing.accounts.terms import TermChange, TermState
 from billing.accounts.vat_number_due import VatNumberDue
 from billing.billing_page.list_index_records import ListIndexStore
 from billing.billing_page.list_records import AccountListStore
@@ -110,6 +112,7 @@ CANCELLATION = Cancellation(
     "receipt", NOON, Requester(ADMIN.id, ADMIN.name, ADMIN.email), Reason.NOT_USED, "", TODAY, TODAY, (), TODAY
 )
 APPOINTMENT = Appointment("appointment", MEMBER.email, MEMBER.name, "", NOON, NOON)
+TERM = TermChange("term", 12, 6, "", NOON, TermState.PROPOSED)
 NO_REVIEW = ClosingReview(None, None)
 CANCELLABLE = CancellationState(SUBSCRIBER, PAGE.information.company.details, None, None)
 DELIVERY = Delivery(ID, EVENT.id, "recipient")
@@ -167,6 +170,10 @@ VERBS: dict[type[Table], dict[str, Callable[[Any], object]]] = {
         "carry_out": lambda store: store.carry_out(ACCOUNT, APPOINTMENT, ADMIN, [EVENT], is_new=True),
         "end": lambda store: store.end(ID, APPOINTMENT, EVENT),
     },
+    TermStore: {
+        "account_with_term": lambda store: store.account_with_term(ID),
+        "lapse": lambda store: store.lapse(ACCOUNT, TERM, EVENT),
+    },
     AccountStore: {
         "account": lambda store: store.account(ID),
         "accounts_of": lambda store: store.accounts_of(ADMIN.id, **LIST),
@@ -202,6 +209,7 @@ VERBS: dict[type[Table], dict[str, Callable[[Any], object]]] = {
     },
     BillingPageStore: {
         "billing_page": lambda store: store.billing_page(ID),
+        "change_term": lambda store: store.change_term(PAGE, ACCOUNT, TERM, [EVENT], TODAY),
         "change_subscription": lambda store: store.change_subscription(PAGE, PAGE.subscription, EVENT),
         "provision": lambda store: store.provision(PAGE, ADMIN, EVENT, DUE, BILLING),
     },
@@ -283,6 +291,16 @@ VERBS: dict[type[Table], dict[str, Callable[[Any], object]]] = {
         "begin_credit_refund": lambda store: store.begin_credit_refund(CONTEXT, CHANGES[0]),
         "billing_context_with": lambda store: store.billing_context_with(ID, "LV-2026-000001"),
         "correct": lambda store: store.correct(CONTEXT, CHANGES, WHOLE, NextNumber("CN", TODAY, 1), [EVENT]),
+        "reissue": lambda store: store.reissue(
+            CONTEXT,
+            CHANGES,
+            (WHOLE, NextNumber("CN", TODAY, 1)),
+            (WHOLE, NextNumber("LV", TODAY, 2)),
+            None,
+            None,
+            [EVENT],
+        ),
+        "closed_periods": lambda store: [*store.closed_periods(ID)],
         "document": lambda store: store.document(ASKED),
         "document_of": lambda store: store.document_of(ID, "LV-2026-000001"),
         "summaries": lambda store: store.summaries(ID),

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from billing.accounts.appointment_records import AppointmentStore
     from billing.accounts.directory import Directory
     from billing.accounts.records import AccountStore
+    from billing.accounts.term_records import TermStore
     from billing.billing_page.list_records import AccountListStore
     from billing.billing_page.records import BillingPageStore
     from billing.correspondence.mailer import Mailer
@@ -70,7 +71,7 @@ else:  # the commands of a function import the stores and interfaces that they n
     DeliveryStore = DownloadStore = DueStore = EventStore = InvoiceStore = OneOffStore = PaymentStore = PurgeStore = Any
     ReactivationStore = ReviewStore = SuccessManagerStore = UsageStore = InvoicingSettings = SellerAddress = Any
     ExchangeRateStore = Method = Seller = UnconfirmedVatNumber = VatNumberStore = VatRegister = Any
-    AccountListStore = ErasureStore = ReconciliationStore = PaymentLedger = Any
+    AccountListStore = ErasureStore = ReconciliationStore = PaymentLedger = TermStore = Any
 
 
 PaymentSecret = Callable[[str], str]
@@ -129,6 +130,7 @@ review_store: Callable[[], ReviewStore] = _store("scaling.reviews.records", "Rev
 success_manager_store: Callable[[], SuccessManagerStore] = _store(
     "scaling.reviews.success_manager_records", "SuccessManagerStore"
 )
+term_store: Callable[[], TermStore] = _store("accounts.term_records", "TermStore")
 usage_store: Callable[[], UsageStore] = _store("usage.records", "UsageStore")
 vat_number_store: Callable[[], VatNumberStore] = _store("invoicing.vat_numbers.records", "VatNumberStore")
 

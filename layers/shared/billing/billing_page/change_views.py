@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, datetime
 from typing import Annotated
 
 from aws_lambda_powertools.event_handler.openapi.params import Path
-from pydantic import Field
+from pydantic import Field, StringConstraints
 
+from billing.accounts.contract_view import interval_on
+from billing.accounts.terms import TermChange, TermState
 from billing.billing_page.change_subscription import SubscriptionChange
+from billing.billing_page.change_term import ChangedTerm
 from billing.billing_page.page import BillingPage, NextCharge
 from billing.billing_page.provisioning_bodies import DISCOUNTS_MAX, DiscountBody
 from billing.billing_page.views import NextChargeView
+from billing.kernel.contract_calendar import Contract
 from billing.kernel.money import Money
 from billing.platform.http.models import (
     IDENTIFIER_LENGTH_MAX,
     Amount,
     Body,
     Currency,
+    IntervalMonths,
     IsoDate,
     Text,
     View,
@@ -137,6 +142,73 @@ class ProductEndBody(Body):
 
     ends_on: IsoDate | None = None
     reason: Text
+
+
+class TermBody(Body):
+    """How many months are paid at once, from the next renewal on that is not invoiced, and why."""
+
+    interval_months: IntervalMonths
+    reason: Text
+
+
+class ConsentBody(Body):
+    """Which proposal an admin agrees to: its `term`."""
+
+    term: Annotated[str, StringConstraints(min_length=1, max_length=IDENTIFIER_LENGTH_MAX)]
+
+
+class TermChangeView(View):
+    """A change of the contract's term. It holds `since` a renewal once it is `agreed`; while it is `proposed`, it waits
+    for an admin's consent, and lapses with that renewal."""
+
+    term: str
+    status: TermState
+    interval_months: int
+    since: date
+    reason: str
+    proposed_at: datetime
+    agreed_at: datetime | None
+    ended_at: datetime | None
+
+    @classmethod
+    def of(cls, change: TermChange, contract: Contract) -> TermChangeView:
+        return cls(
+            term=change.id,
+            status=change.state,
+            interval_months=change.interval_months,
+            since=contract.month_start(change.from_month),
+            reason=change.reason,
+            proposed_at=change.proposed_at,
+            agreed_at=change.agreed_at,
+            ended_at=change.ended_at,
+        )
+
+
+class ChangedTermView(View):
+    """A change of the term, and what becomes of the invoices up to its renewal."""
+
+    change: TermChangeView
+    follows: InvoicesToComeView
+
+    @classmethod
+    def of(cls, changed: ChangedTerm) -> ChangedTermView:
+        return cls(
+            change=TermChangeView.of(changed.change, changed.shown.page.account.contract),
+            follows=InvoicesToComeView.of(changed.shown),
+        )
+
+
+class ContractTermView(View):
+    """The interval that holds today, and the newest change of the term: to come, in effect, or ended. Null without."""
+
+    interval_months: int
+    change: TermChangeView | None
+
+    @classmethod
+    def of(cls, page: BillingPage, today: date) -> ContractTermView:
+        contract = page.account.contract
+        change = None if page.term is None else TermChangeView.of(page.term, contract)
+        return cls(interval_months=interval_on(contract, today), change=change)
 
 
 class SubscriptionChangeView(View):

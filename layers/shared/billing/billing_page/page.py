@@ -8,6 +8,7 @@ from datetime import date
 from billing.accounts.appointments import Appointment
 from billing.accounts.information import BillingInformation
 from billing.accounts.rules import Account
+from billing.accounts.terms import TermChange
 from billing.invoicing.invoices import Invoice
 from billing.invoicing.one_offs import OneOffs
 from billing.invoicing.periods import PaidPeriod
@@ -36,7 +37,8 @@ class BillingPage:
     """The content of an account's billing page. `invoices` are the newest ones, newest first.
 
     `period` is the running paid period as stored, `vat_check` the last check of a VAT number, `appointment` the newest
-    appointment of an admin by staff. Each can be None. `one_offs` are the charges and the goodwill that are open.
+    appointment of an admin by staff, `term` the newest change of the contract's term. Each can be None. `one_offs` are
+    the charges and the goodwill that are open.
     """
 
     account: Account
@@ -47,6 +49,7 @@ class BillingPage:
     period: PaidPeriod | None = None
     vat_check: VatNumberCheck | None = None
     appointment: Appointment | None = None
+    term: TermChange | None = None
     one_offs: OneOffs = OneOffs()
 
     @property

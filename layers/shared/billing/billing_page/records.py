@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from collections.abc import Sequence
+from datetime import date, timedelta
 
 from billing.accounts.appointment_mapping import appointment_from
 from billing.accounts.information import Area
 from billing.accounts.log_in_records import stay
 from billing.accounts.page_rows import details_of, page_rows
 from billing.accounts.records import account_item, information_item, set_vat_number_due, user_item
-from billing.accounts.rules import User
+from billing.accounts.rules import Account, User
+from billing.accounts.term_mapping import term_from, term_item
+from billing.accounts.terms import TermChange
 from billing.accounts.vat_number_due import VatNumberDue
 from billing.billing_page.page import BillingPage
-from billing.ending.due import EndingDue
+from billing.ending.cancellation.records import ending_due
+from billing.ending.due import EndingDue, first_notice
 from billing.ending.due_mapping import stage_body
 from billing.invoicing.due import InvoicingDue, invoicing_due_at
 from billing.invoicing.due_mapping import day_body, invoicing_due_body
@@ -60,6 +64,7 @@ class BillingPageStore(SubscriptionStore):
             invoices=tuple(invoice_from(row.body) for row in newest),
             period=period_of(page.get(keys.PAGE_PERIOD)),
             appointment=appointment_from(page.get(keys.PAGE_APPOINTMENT)),
+            term=term_from(page.get(keys.PAGE_TERM)),
             vat_check=None if check is None else check_from(check.body, check.version),
             one_offs=one_offs_of(page.get(keys.PAGE_ONE_OFFS)),
         )
@@ -77,6 +82,27 @@ class BillingPageStore(SubscriptionStore):
             write.replace(item, page.subscription.version)
             write.check(partition, keys.PAGE_PERIOD, page.subscriber.fixed.version)
             write.record(event)
+
+    def change_term(
+        self, page: BillingPage, account: Account, change: TermChange, events: Sequence[Event], today: date
+    ) -> None:
+        """Saves a change of the term, the account with its contract after it, and records the events.
+
+        The renewal notice follows the contract. Raises ConcurrentChange when the account, its subscription, its running
+        paid period or the change is not as it was when the page was read. One transaction.
+        """
+        partition = keys.account(account.id)
+        with self._transaction() as write:
+            if account.contract == page.account.contract:
+                write.check(partition, keys.PAGE_ACCOUNT, page.account.version)
+            else:
+                write.replace(account_item(account), page.account.version)
+                ending_due(write, account, first_notice(account.contract, today))
+            write.check(partition, keys.PAGE_SUBSCRIPTION, page.subscription.version)
+            write.check(partition, keys.PAGE_PERIOD, page.subscriber.fixed.version)
+            write.replace(term_item(account.id, change, account.contract), change.version)
+            for event in events:
+                write.record(event)
 
     def provision(
         self,

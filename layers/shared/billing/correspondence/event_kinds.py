@@ -89,7 +89,14 @@ from billing.scaling.event_schemas import (
     UsageAboveTiers,
     UsageBelowTier,
 )
-from billing.subscriptions.event_schemas import CatalogueReplaced, DiscountsChanged, SubscriptionChanged
+from billing.subscriptions.event_schemas import (
+    CatalogueReplaced,
+    ContractTermAgreed,
+    ContractTermEnded,
+    ContractTermProposed,
+    DiscountsChanged,
+    SubscriptionChanged,
+)
 from billing.usage.event_schemas import UsageCorrected, UsageRefused, UsageRejected, UsageThresholdReached
 
 AnyEvent = (
@@ -112,6 +119,9 @@ AnyEvent = (
     | CardExpiring
     | CardUpdated
     | CatalogueReplaced
+    | ContractTermAgreed
+    | ContractTermEnded
+    | ContractTermProposed
     | CreditNoteIssued
     | CreditNoteRefunded
     | CreditRefunded

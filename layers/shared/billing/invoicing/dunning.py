@@ -43,7 +43,8 @@ class InvoicePayment:
     the invoice is past due. `reference` is the reference of a bank transfer. From `credit_on` on the account's credit
     waits to pay it: a charge that may still succeed is cancelled first.
 
-    `credited` holds the position of each credited line with the number of its credit note. `taken_back` holds what
+    `credited` holds the position of each credited line with the number of its credit note, `credited_parts` those of
+    other lines of which a part was credited, with the net amount of the part. `taken_back` holds what
     paid periods do not owe any more of a product, before tax, below zero for what they owe more. `credited_net` is what
     all credit notes come to before tax.
     """
@@ -66,6 +67,7 @@ class InvoicePayment:
     is_past_due: bool = False
     is_exhausted: bool = False
     credited: tuple[tuple[int, str], ...] = ()
+    credited_parts: tuple[tuple[int, str, int], ...] = ()
     credited_net: int = 0
     taken_back: tuple[tuple[str | None, int], ...] = ()
 

@@ -25,9 +25,10 @@ class InvoiceFacts(Facts):
     themselves; `document` is the key of the PDF among the documents, None without one. `credit` was taken off the
     total and `due` is left to pay; older events are without. `debit` is the bank account that a SEPA debit is announced
     for, which takes `due` on `charge_on`. `seller_tax` is the tax in the seller's own currency, None where the invoice
-    does not have it."""
+    does not have it. `replaces` is the number of the invoice that it is in the place of."""
 
     number: str
+    replaces: str | None = None
     produced_on: date
     due_on: date
     since: date
@@ -48,10 +49,12 @@ class InvoiceFacts(Facts):
 class CreditNoteFacts(Facts):
     """`corrects` is the invoice's number. Its amounts are below zero; what becomes of the money is not: `waived` need
     not be paid, `refunded` goes back, `carried` is taken off the next invoices. `document` is the key of the PDF.
-    `seller_tax` is the tax in the seller's own currency, None where the credit note does not have it."""
+    `seller_tax` is the tax in the seller's own currency, None where the credit note does not have it. `replaced_by` is
+    the number of the invoice that was issued in the place of the corrected one, None without one."""
 
     number: str
     corrects: str
+    replaced_by: str | None = None
     reason: str
     produced_on: date
     lines: list[InvoiceLineFacts]

@@ -385,20 +385,35 @@ def with_next_number(
 ) -> str:
     """Calls `write` with the next number of the seller's day and year at `now`. Returns the number.
 
-    Tries again with the next one while `write` raises NumberTaken, for NUMBER_SECONDS. Each try takes the day and the
+    See with_next_numbers.
+    """
+    [number] = with_next_numbers((series,), now, settings, lambda numbers: write(numbers[0]), store)
+    return number
+
+
+def with_next_numbers(
+    series: Sequence[str],
+    now: datetime,
+    settings: InvoicingSettings,
+    write: Callable[[Sequence[NextNumber]], None],
+    store: InvoiceStore,
+) -> list[str]:
+    """Calls `write` with the next number of each series, of the seller's day and year at `now`. Returns the numbers.
+
+    Tries again with the next ones while `write` raises NumberTaken, for NUMBER_SECONDS. Each try takes the day and the
     year anew: midnight may pass meanwhile. Raises ConcurrentChange after that.
     """
     budget = RetryBudget(NUMBER_SECONDS)
     for attempt in count(1):
         day = settings.day_of_issue(now + budget.waited)
-        number = store.counter(series, day.year).following(series, day)
+        numbers = [store.counter(each, day.year).following(each, day) for each in series]
         try:
-            write(number)
+            write(numbers)
         except NumberTaken:
             if not budget.lasts(attempt):
                 break
         else:
-            return number.text
+            return [each.text for each in numbers]
     raise ConcurrentChange
 
 
@@ -427,6 +442,7 @@ def invoice_facts(invoice: IssuedInvoice, profile: PaymentProfile) -> Facts:
     debit = None if profile.shown is None else profile.shown.debit
     return {
         "number": invoice.number,
+        "replaces": None if invoice.replaces is None else invoice.replaces.number,
         "produced_on": invoice.produced_on,
         "due_on": invoice.due_on,
         "since": draft.since,

@@ -12,7 +12,16 @@ import orjson
 from billing.accounts.information import CompanyDetails
 from billing.invoicing.dunning import InvoicePayment
 from billing.invoicing.exchange_rates.mapping import seller_tax_from
-from billing.invoicing.invoices import BillingReason, Correction, InvoiceDraft, InvoiceSummary, IssuedInvoice, Seller
+from billing.invoicing.invoices import (
+    BillingReason,
+    Correction,
+    CreditedPart,
+    InvoiceDraft,
+    InvoiceSummary,
+    IssuedInvoice,
+    Replaced,
+    Seller,
+)
 from billing.invoicing.payment_mapping import older_payment_from, payment_body, payment_from
 from billing.invoicing.tax import Tax, TaxRule
 from billing.kernel.fields import fields_of
@@ -101,7 +110,17 @@ def issued_text(invoice: IssuedInvoice) -> str:
     for line in draft["lines"]:
         if line["one_off"] is None:
             del line["one_off"], line["quantity"]
-    return text({**fields_of(invoice), "draft": draft})
+    body = {**fields_of(invoice), "draft": draft}
+    if body["replaces"] is None:
+        del body["replaces"]
+    if invoice.corrects is not None:
+        correction = fields_of(invoice.corrects)
+        body["corrects"] = {name: value for name, value in correction.items() if name not in _LATER or value}
+    return text(body)
+
+
+_LATER = frozenset({"parts", "replaced_by"})
+"""What most credit notes do not have, and the older ones were issued without."""
 
 
 def _digest(issued: str) -> str:
@@ -127,13 +146,25 @@ def invoice_from(body: Body) -> IssuedInvoice:
         language=body["language"],
         method=None if body["method"] is None else Method(body["method"]),
         corrects=_correction(body.get("corrects")),
+        replaces=_replaced(body.get("replaces")),
     )
 
 
 def _correction(body: Body | None) -> Correction | None:
     if body is None:
         return None
-    return Correction(body["number"], date.fromisoformat(body["produced_on"]), tuple(body["lines"]), body["reason"])
+    return Correction(
+        body["number"],
+        date.fromisoformat(body["produced_on"]),
+        tuple(body["lines"]),
+        body["reason"],
+        tuple(CreditedPart(**each) for each in body.get("parts", ())),
+        body.get("replaced_by"),
+    )
+
+
+def _replaced(body: Body | None) -> Replaced | None:
+    return None if body is None else Replaced(**{**body, "produced_on": date.fromisoformat(body["produced_on"])})
 
 
 def draft_from(body: Body) -> InvoiceDraft:

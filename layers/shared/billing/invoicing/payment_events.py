@@ -55,6 +55,7 @@ def credit_note_facts(note: IssuedInvoice, money: CreditNoteAllocation) -> Facts
     return {
         "number": note.number,
         "corrects": correction.number,
+        "replaced_by": correction.replaced_by,
         "reason": correction.reason,
         "produced_on": note.produced_on,
         "lines": [

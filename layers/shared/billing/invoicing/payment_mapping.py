@@ -28,6 +28,7 @@ def payment_body(payment: InvoicePayment) -> Body:
         "failure": payment.failure,
         "reference": payment.reference,
         "credited": payment.credited,
+        "credited_parts": payment.credited_parts,
         "credited_net": payment.credited_net,
         "owed": payment.owed,
         "entries": [_entry_body(each) for each in payment.entries],
@@ -71,6 +72,7 @@ def _payment(body: Body, issued_on: date, money: Body, *, is_credit_note: bool) 
         failure=None if failure is None else PaymentFailure(failure),
         reference=body.get("reference"),
         credited=tuple((position, number) for position, number in body.get("credited", ())),
+        credited_parts=tuple((position, number, amount) for position, number, amount in body.get("credited_parts", ())),
         **money,
     )
 

@@ -31,7 +31,7 @@ from billing.invoicing.mapping import document_body, is_whole, issued_from, summ
 from billing.invoicing.numbering import NextNumber, NumberTaken, RegisteredNumber, SeriesCounter
 from billing.invoicing.one_off_mapping import closed_body, one_offs_of, open_body
 from billing.invoicing.one_offs import OneOffs, Settled, settled
-from billing.invoicing.period_mapping import period_body, period_of
+from billing.invoicing.period_mapping import period_body, period_from, period_of
 from billing.invoicing.periods import FixedMonth, PaidPeriod
 from billing.invoicing.summary_mapping import invoice_from
 from billing.invoicing.tax import TaxRule
@@ -404,6 +404,51 @@ class InvoiceStore(RateReads):
             set_reconciliation_due(write, context, credit_note.payment.issued_on)
             _write_changes(write, context, changes)
 
+    def reissue(
+        self,
+        context: BillingContext,
+        changes: Sequence[PaymentChange],
+        credit_note: tuple[WholeInvoice, NextNumber],
+        invoice: tuple[WholeInvoice, NextNumber],
+        period: PaidPeriod | None,
+        stored: str | None,
+        events: Sequence[Event],
+    ) -> None:
+        """Writes a credit note and the invoice in the place of the one that it takes back, with their numbers, and the
+        new payments of that one and of others.
+
+        `period` is their paid period with both, None where none is kept. `stored` is its item as it was read where it
+        has ended, None for the running one. Raises NumberTaken, or ConcurrentChange when a payment, the credit balance,
+        the account, its subscription or the period has changed. One transaction.
+        """
+        account = context.subscriber.account
+        written = [(number, whole.invoice) for whole, number in (credit_note, invoice)]
+        with self._all_numbered(written) as write:
+            _check_versions(write, context)
+            if period is not None and stored is None:
+                write_period(write, account, period, None)
+            elif period is not None:
+                key = keys.period(period.contract, period.first_month)
+                write.replace_if(Item(keys.account(account.id), key, period_body(period, account.contract)), stored)
+            for whole, _ in (credit_note, invoice):
+                write_invoice(write, account, whole.record)
+            new = invoice[0]
+            write_evidence(write, context, new.invoice)
+            for event in events:
+                write.record(event)
+            set_reconciliation_due(write, context, new.payment.issued_on)
+            for change in changes:
+                write_invoice(write, account, replace(change.record, payment=change.payment))
+            write_credit(write, context, context.credit + sum(each.credit for each in changes) + new.payment.credit)
+
+    def closed_periods(self, account: str) -> Iterator[tuple[PaidPeriod, str]]:
+        """The paid periods of an account that have ended, the latest first, with their items as they are stored. One
+        query."""
+        rows = self._reads.query(
+            keys.account(account), keys.PERIOD, keys.last_of(keys.PERIOD), newest_first=True, consistent=True
+        )
+        return ((period_from(row.body, row.version), row.body) for row in rows)
+
     def record(self, account: str, number: str) -> InvoiceRecord:
         """The summary of one invoice by its number. Raises NotFound. One query of the summaries of that year."""
         return _record_from(self._row(account, number))
@@ -678,19 +723,31 @@ class InvoiceStore(RateReads):
 
         Numbers are gapless and rise with their days: the transaction fails when the counter is another by now.
         """
-        series = number.series, number.day.year
+        with self._all_numbered([(number, invoice)]) as write:
+            yield write
+
+    @contextmanager
+    def _all_numbered(self, documents: Sequence[tuple[NextNumber, IssuedInvoice]]) -> Iterator[Transaction]:
+        """A transaction that takes several numbers, each of another series. See _numbered."""
         try:
             with self._transaction() as write:
-                counter = Item(keys.NUMBERS, keys.series(*series), text({"registered_from": number.registered_from}))
-                write.number(counter, number.count, number.day, _taken)
-                write.put(
-                    _registered_item(number, invoice)
-                )  # the counter's condition guards it: one refusal, one cause
+                for number, invoice in documents:
+                    series = keys.series(number.series, number.day.year)
+                    counter = Item(keys.NUMBERS, series, text({"registered_from": number.registered_from}))
+                    write.number(counter, number.count, number.day, _taken)
+                    # The counter's condition guards it: one refusal, one cause.
+                    write.put(_registered_item(number, invoice))
                 yield write
         except NumberTaken as taken:
-            self._counters[series] = taken.counter
+            [*others, (number, _)] = documents
+            if others:  # the refusal does not say of which series it is
+                for each, _ in documents:
+                    self._counters.pop((each.series, each.day.year), None)
+            else:
+                self._counters[number.series, number.day.year] = taken.counter
             raise
-        self._counters[series] = number.counter
+        for number, _ in documents:
+            self._counters[number.series, number.day.year] = number.counter
 
 
 def _check_versions(write: Transaction, context: BillingContext) -> None:

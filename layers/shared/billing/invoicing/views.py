@@ -7,18 +7,22 @@ from datetime import date, datetime
 from typing import Annotated, Literal
 
 from aws_lambda_powertools.event_handler.openapi.params import Path, Query
-from pydantic import Field
+from pydantic import Field, model_validator
 
+from billing.invoicing.credit_notes import RequestedPart
 from billing.invoicing.exchange_rates.views import SellerTaxView
 from billing.invoicing.holds import InvoicingHold
 from billing.invoicing.invoices import Invoice, InvoiceDraft, InvoiceStatus
+from billing.invoicing.issue_credit_note import PlannedCreditNote
 from billing.invoicing.numbering import RegisteredNumber
 from billing.invoicing.records import InvoiceRecord, WholeInvoice
+from billing.invoicing.reissue_invoice import PlannedCorrection, RightAmount
 from billing.invoicing.release_invoicing import InvoicingPreview
 from billing.invoicing.summary_views import InvoiceView
 from billing.invoicing.tax import TaxRule
 from billing.invoicing.wording import describe_line
 from billing.kernel.account_ids import CLOCK_PATTERN, SERIES_PREFIX
+from billing.kernel.field_codes import FieldCode, Unfit
 from billing.payments.methods import Method
 from billing.platform.http.models import Amount, Body, Currency, IsoDate, MoneyView, Month, Text, View, plain
 from billing.subscriptions.pricing import InvoiceLine, Step
@@ -230,21 +234,43 @@ class PaymentStandingView(View):
         )
 
 
+class CreditedPartView(View):
+    """A part of a line that is credited: its net `amount` in minor units. `months` is how many of the line's last
+    months that is, null for an amount that staff have named."""
+
+    line: int
+    amount: int
+    months: int | None
+
+
 class CorrectionView(View):
-    """The invoice that a credit note corrects, which of its lines, and why."""
+    """The invoice that a credit note corrects, which of its lines and which parts of others, and why. `replaced_by` is
+    the number of the invoice that is in its place, null without one."""
 
     number: str
     produced_on: date
     lines: list[int]
+    parts: list[CreditedPartView]
+    reason: str
+    replaced_by: str | None
+
+
+class ReplacedView(View):
+    """The invoice in whose place another one is: its number and day, the credit note that takes it back, and why."""
+
+    number: str
+    produced_on: date
+    credit_note: str
     reason: str
 
 
 class InvoiceDetailsView(View):
     """An issued invoice, which never changes, and where its payment stands. With `corrects` it is a credit note: its
-    amounts are below zero."""
+    amounts are below zero. With `replaces` it is in the place of another invoice."""
 
     number: str
     corrects: CorrectionView | None
+    replaces: ReplacedView | None
     produced_on: date
     due_on: date
     occasion: str
@@ -268,6 +294,9 @@ class InvoiceDetailsView(View):
             corrects=None
             if invoice.corrects is None
             else CorrectionView.model_validate(invoice.corrects, from_attributes=True),
+            replaces=None
+            if invoice.replaces is None
+            else ReplacedView.model_validate(invoice.replaces, from_attributes=True),
             produced_on=invoice.produced_on,
             due_on=invoice.due_on,
             occasion=draft.occasion,
@@ -397,11 +426,96 @@ class RegisterView(View):
     next_cursor: str | None
 
 
-class CreditNoteBody(Body):
-    """Which lines are taken back, by position from 0; null means all that were not yet. The customer reads why."""
+Position = Annotated[int, Field(strict=True, ge=0, description="The position of a line of the invoice, from 0.")]
 
-    lines: Annotated[list[Annotated[int, Field(strict=True, ge=0)]], Field(min_length=1, max_length=500)] | None
+
+class CreditedPartBody(Body):
+    """A part of a line: a net amount in minor units, or its last `months`. One of the two."""
+
+    line: Position
+    amount: Annotated[int, Field(strict=True, gt=0)] | None = None
+    months: Annotated[int, Field(strict=True, gt=0, le=36)] | None = None
+
+    @model_validator(mode="after")
+    def _is_one_of_the_two(self) -> CreditedPartBody:
+        if (self.amount is None) == (self.months is None):
+            raise Unfit("name either amount or months", FieldCode.NOT_ALLOWED)
+        return self
+
+    def value(self) -> RequestedPart:
+        return RequestedPart(self.line, self.amount, self.months)
+
+
+class CreditNoteBody(Body):
+    """Which lines are taken back, by position from 0; null means all that were not yet, or with `parts` none. `parts`
+    are parts of other lines. The customer reads why."""
+
+    lines: Annotated[list[Position], Field(min_length=1, max_length=500)] | None
+    parts: Annotated[list[CreditedPartBody], Field(max_length=500)] = Field(default_factory=list)
     reason: Text
+
+    def positions(self) -> tuple[int, ...] | None:
+        return None if self.lines is None else tuple(self.lines)
+
+    def values(self) -> tuple[RequestedPart, ...]:
+        return tuple(each.value() for each in self.parts)
+
+
+class RightAmountBody(Body):
+    """What a line should have been: its net amount before what is taken off the whole, in minor units."""
+
+    line: Position
+    net: Annotated[int, Field(strict=True, ge=0)]
+
+    def value(self) -> RightAmount:
+        return RightAmount(self.line, self.net)
+
+
+class CorrectionBody(Body):
+    """Why an invoice is corrected: the customer reads it. `lines` are those whose amount was wrong.
+
+    The new invoice has the company's data of today. Its tax is that of the corrected invoice (`kept`), or what follows
+    from these data for the same day (`anew`), where they were wrong in what decides the tax.
+    """
+
+    reason: Text
+    lines: Annotated[list[RightAmountBody], Field(max_length=500)] = Field(default_factory=list)
+    tax: Literal["kept", "anew"] = "kept"
+
+    def values(self) -> tuple[RightAmount, ...]:
+        return tuple(each.value() for each in self.lines)
+
+
+class CreditNotePreviewView(View):
+    """A credit note as it would be, its amounts below zero, and what would become of its money: `waived` need not be
+    paid, `refunded` goes back to where it came from, `carried` is credit."""
+
+    credit_note: PreviewView
+    waived: MoneyView
+    refunded: MoneyView
+    carried: MoneyView
+
+    @classmethod
+    def of(cls, planned: PlannedCreditNote, on: date, language: str) -> CreditNotePreviewView:
+        money, currency = planned.money, planned.draft.total.currency
+        return cls(
+            credit_note=PreviewView.of(on, planned.draft, language),
+            waived=MoneyView(amount=money.pre_payment, currency=currency),
+            refunded=MoneyView(amount=money.refunded_before + money.refunded, currency=currency),
+            carried=MoneyView(amount=money.credit_balance, currency=currency),
+        )
+
+
+class CorrectionPreviewView(CreditNotePreviewView):
+    """A correction as it would be: the credit note, what would become of its money, and the invoice in its place, which
+    takes what is `carried`."""
+
+    invoice: PreviewView
+
+    @classmethod
+    def of_correction(cls, planned: PlannedCorrection, on: date, language: str) -> CorrectionPreviewView:
+        note = CreditNotePreviewView.of(planned.note, on, language)
+        return cls(**dict(note), invoice=PreviewView.of(on, planned.draft, language))
 
 
 class RecordedPaymentBody(Body):

@@ -62,6 +62,8 @@ class Permission(StrEnum):
     PROVISION_ACCOUNTS = "provision-accounts"
     CHANGE_ACCOUNTS = "change-accounts"
     KEEP_PRODUCTS = "keep-products"
+    KEEP_TERM = "keep-term"
+    AGREE_TO_TERM = "agree-to-term"
     ADMINISTER_CATALOGUE = "administer-catalogue"
     ADMINISTER_EXCHANGE_RATES = "administer-exchange-rates"
     ADMINISTER_TEST_CLOCKS = "administer-test-clocks"
@@ -110,6 +112,8 @@ ALLOWED: dict[Permission, frozenset[Role]] = {
     Permission.PROVISION_ACCOUNTS: _STAFF_ONLY,
     Permission.CHANGE_ACCOUNTS: _STAFF_ONLY,
     Permission.KEEP_PRODUCTS: _ADMIN_AND_STAFF,
+    Permission.KEEP_TERM: _ADMIN_AND_STAFF,
+    Permission.AGREE_TO_TERM: _ADMIN_ONLY,
     Permission.ADMINISTER_CATALOGUE: _STAFF_ONLY,
     Permission.ADMINISTER_EXCHANGE_RATES: _STAFF_ONLY,
     Permission.ADMINISTER_TEST_CLOCKS: _STAFF_ONLY,

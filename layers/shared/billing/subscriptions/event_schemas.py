@@ -88,5 +88,43 @@ class SubscriptionChanged(
     """A product of an account was changed by staff; its end may also have been taken back by an admin."""
 
 
+class IntervalFacts(Facts):
+    """How many months are paid at once."""
+
+    interval_months: int
+
+
+class TermFacts(IntervalFacts):
+    """A change of the contract's term from `since` on, a renewal. `interval_before` holds until then."""
+
+    term: str
+    interval_before: int
+    since: date
+    reason: str
+
+
+class TermChangeFacts(TermFacts):
+    """`invoices` are those to come up to that renewal, `invoices_without` the same without the change."""
+
+    invoices: list[InvoiceToComeFacts]
+    invoices_without: list[InvoiceToComeFacts]
+
+
+class TermOutcomeFacts(Facts):
+    outcome: Literal["taken_back", "replaced", "lapsed"]
+
+
+class ContractTermProposed(AccountEvent[Literal["contract_term.proposed"], IntervalFacts, TermChangeFacts]):
+    """Staff have proposed a longer term. It waits for an admin's consent, and lapses when its renewal comes."""
+
+
+class ContractTermAgreed(AccountEvent[Literal["contract_term.agreed"], IntervalFacts, TermChangeFacts]):
+    """The contract is paid for other months at once from a renewal on: an admin has agreed, or it is shorter."""
+
+
+class ContractTermEnded(AccountEvent[Literal["contract_term.ended"], TermFacts, TermOutcomeFacts]):
+    """A change of the term has ended without effect."""
+
+
 class CatalogueReplaced(SharedEvent[Literal["catalogue.replaced"], CatalogueFacts | None, CatalogueFacts]):
     """There is a new version of the catalogue. Accounts stay on theirs."""

@@ -37,6 +37,7 @@ REWRITTEN = (
     keys.HELD,
     keys.PAGE_APPOINTMENT,
     keys.PAGE_ONE_OFFS,
+    keys.PAGE_TERM,
     keys.PERIOD,
     keys.REACTIVATION,
     keys.REVIEW,
@@ -61,7 +62,7 @@ UNTOUCHED = {
     keys.INVOICE: "what law wants of an invoice and its payments (GDPR art. 17(3)(b)); it names a company",
     keys.MARKER: "digests of usage events",
     keys.PAGE: "the account, without the person's role; a person whom the billing information names is not erased. An"
-    " appointment and the open one-offs are pages of their own",
+    " appointment, a change of the term and the open one-offs are pages of their own",
     keys.PURGE: "while an account is deleted, nobody is erased from it by themselves",
     keys.TOTAL: "counts usage",
     keys.VAT_CHECK: "the evidence for an invoice's tax, which law wants whole (GDPR art. 17(3)(b))",

@@ -84,6 +84,7 @@ def _terms(invoice: IssuedInvoice) -> dict[str, Any]:
     charges = [line for line in on_the_whole if sign * line.net.amount > 0]
     due = Money(draft.total.amount - draft.credit.amount, draft.total.currency)
     subject = draft.tax.is_subject
+    preceding = [each for each in (invoice.corrects, invoice.replaces) if each is not None]
     return {
         "BT-1": invoice.number,
         "BT-2": invoice.produced_on,
@@ -110,9 +111,8 @@ def _terms(invoice: IssuedInvoice) -> dict[str, Any]:
         "BT-113": _text(draft.credit, 1) if draft.credit.amount else None,
         "BT-115": _text(due, sign),
         "BG-1": [{"BT-22": printable(note)} for note in _notes(invoice)] or None,
-        "BG-3": [{"BT-25": invoice.corrects.number, "BT-26": invoice.corrects.produced_on}]
-        if invoice.corrects
-        else None,
+        # The invoice that a credit note takes back, or in whose place an invoice is issued (EN 16931, BG-3).
+        "BG-3": [{"BT-25": each.number, "BT-26": each.produced_on} for each in preceding] or None,
         "BG-4": _party(invoice.seller, subject=subject),
         "BG-7": _party(invoice.company, subject=subject),
         "BG-20": [_on_the_whole(line, draft.tax, -sign, invoice.language) for line in allowances] or None,
@@ -123,8 +123,10 @@ def _terms(invoice: IssuedInvoice) -> dict[str, Any]:
 
 
 def _notes(invoice: IssuedInvoice) -> list[str]:
-    """Why it corrects another one, and the rate of the tax in the seller's currency: the norm has no term for rates."""
-    reason = None if invoice.corrects is None else invoice.corrects.reason
+    """Why it corrects another one or is in its place, and the rate of the tax in the seller's currency: the norm has no
+    term for rates."""
+    of = invoice.corrects or invoice.replaces
+    reason = None if of is None else of.reason
     return [note for note in (reason, describe_seller_tax(invoice.draft, invoice.language)) if note]
 
 

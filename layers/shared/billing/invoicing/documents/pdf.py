@@ -179,6 +179,13 @@ class _Page:
             facts += [("", corrects), (words["reason"], invoice.corrects.reason)]
         elif invoice.draft.due.amount:
             facts.append((words["due_on"], self.write.day(invoice.due_on)))
+        if invoice.replaces is not None:
+            replaces = words["replaces"].format(
+                number=invoice.replaces.number,
+                day=self.write.day(invoice.replaces.produced_on),
+                credit_note=invoice.replaces.credit_note,
+            )
+            facts += [("", replaces), (words["reason"], invoice.replaces.reason)]
         for name, value in facts:
             self._fact(name, value)
         sheet.ln(5)
@@ -346,9 +353,11 @@ class _Page:
 
     def _outcome(self, outcome: CreditOutcome) -> str:
         words, currency = self.words["pays"], self.invoice.draft.total.currency
-        parts = (("waived", outcome.waived), ("refunded", outcome.refunded), ("carried", outcome.carried))
+        number = None if self.invoice.corrects is None else self.invoice.corrects.replaced_by
+        kept = "carried" if number is None else "counted"
+        parts = (("waived", outcome.waived), ("refunded", outcome.refunded), (kept, outcome.carried))
         sentences = [
-            str(words[name]).format(amount=self.write.money(Money(amount, currency)))
+            str(words[name]).format(amount=self.write.money(Money(amount, currency)), number=number)
             for name, amount in parts
             if amount
         ]

@@ -24,6 +24,7 @@
 | appointment of an admin     | ACCOUNT#account | PAGE#APPOINTMENT                      | DUE#ending#shard, instant  |
 | open one-offs               | ACCOUNT#account | PAGE#ONE-OFFS                         |                            |
 | running paid period         | ACCOUNT#account | PAGE#PERIOD                           |                            |
+| change of the term          | ACCOUNT#account | PAGE#TERM                             | DUE#ending#shard, instant  |
 | closed paid periods         | ACCOUNT#account | PERIOD#contract#0012                  |                            |
 | reviews                     | ACCOUNT#account | REVIEW#ulid                           |                            |
 | open review                 | ACCOUNT#account | REVIEW-OPEN                           |                            |
@@ -115,7 +116,8 @@ of their first request. It is set beside the body, so it changes no version. It 
 the instant of the first request of any admin, and stays.
 
 Appointments. PAGE#APPOINTMENT is the newest appointment of an admin by staff. It is in the index while it is open, with
-the ends of accounts: the same worker carries it out.
+the ends of accounts: the same worker carries it out. PAGE#TERM is the newest change of the contract's term. It is in
+the index while it waits for an admin's consent: the same worker ends it when its renewal comes.
 
 Alert states. A TOLD item remembers an alert, or another event that is recorded once, by its subject. The key keeps an
 old word for `alert`, because stored keys never change.
@@ -276,9 +278,17 @@ PAGE_ONE_OFFS = PAGE + "ONE-OFFS"
 PAGE_PAYMENT_METHOD = PAGE + "PAYMENT-METHOD"
 PAGE_PERIOD = PAGE + "PERIOD"
 PAGE_SUBSCRIPTION = PAGE + "SUBSCRIPTION"
+PAGE_TERM = PAGE + "TERM"
 PAGE_VAT_CHECK = PAGE + "VAT-CHECK"
 PAGE_ALWAYS = frozenset({PAGE_ACCOUNT, PAGE_SUBSCRIPTION, PAGE + "COMPANY", PAGE_BILLING, PAGE + "CONTACT"})
-PAGE_ITEMS = PAGE_ALWAYS | {PAGE_APPOINTMENT, PAGE_ONE_OFFS, PAGE_PAYMENT_METHOD, PAGE_PERIOD, PAGE_VAT_CHECK}
+PAGE_ITEMS = PAGE_ALWAYS | {
+    PAGE_APPOINTMENT,
+    PAGE_ONE_OFFS,
+    PAGE_PAYMENT_METHOD,
+    PAGE_PERIOD,
+    PAGE_TERM,
+    PAGE_VAT_CHECK,
+}
 
 _NUMBER_DIGITS = 6
 _VERSION_DIGITS = 6
