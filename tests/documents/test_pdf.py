@@ -86,7 +86,7 @@ def test_an_italian_invoice_has_the_sentence_that_the_law_requires() -> None:
 def test_a_one_off_charge_has_its_pieces_and_a_goodwill_its_reason() -> None:
     text = squeezed(rendered(with_one_offs(invoice())))
 
-    assert "Training €1,200.00 3 × €400.00" in text
+    assert "Training €1,200.00 3 \N{MULTIPLICATION SIGN} €400.00" in text
     assert "An outage in May -€90.00" in text
     assert "€7,437.50" in text  # 4,840.00 + 1,200.00 - 90.00, with 25 % tax
 

@@ -10,7 +10,7 @@ from billing.accounts.information import BillingInformation
 from billing.accounts.rules import Account
 from billing.accounts.terms import TermChange
 from billing.invoicing.invoices import Invoice
-from billing.invoicing.one_offs import OneOffs
+from billing.invoicing.one_offs import NO_ONE_OFFS, OneOffs
 from billing.invoicing.periods import PaidPeriod
 from billing.invoicing.settings import UnconfirmedVatNumber
 from billing.invoicing.to_come import InvoicingState, due_of, invoices_to_come, next_invoice
@@ -50,7 +50,7 @@ class BillingPage:
     vat_check: VatNumberCheck | None = None
     appointment: Appointment | None = None
     term: TermChange | None = None
-    one_offs: OneOffs = OneOffs()
+    one_offs: OneOffs = NO_ONE_OFFS
 
     @property
     def subscriber(self) -> Subscriber:

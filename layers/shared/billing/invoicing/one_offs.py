@@ -61,8 +61,8 @@ class OneOff:
     """A one-off charge or a goodwill: `quantity` pieces at `price`, before tax.
 
     `description` is on the invoice; `translations` are the descriptions by language, for the accounts that are written
-    to in it. `added_on` is the day in the account's time zone, `added_by` the member of staff. One that `is_at_once` has
-    an invoice of its own.
+    to in it. `added_on` is the day in the account's time zone, `added_by` the member of staff. One that `is_at_once`
+    has an invoice of its own.
     """
 
     id: str
@@ -138,6 +138,10 @@ class OneOffs:
     def find(self, identity: str) -> OneOff | None:
         """The open one with this id; None without one."""
         return next((each for each in self.open if each.id == identity), None)
+
+
+NO_ONE_OFFS = OneOffs()
+"""Those of an account that has none."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,7 +30,7 @@ from billing.invoicing.invoices import Invoice, InvoiceStatus, InvoiceSummary, I
 from billing.invoicing.mapping import document_body, is_whole, issued_from, summary_body, summary_from
 from billing.invoicing.numbering import NextNumber, NumberTaken, RegisteredNumber, SeriesCounter
 from billing.invoicing.one_off_mapping import closed_body, one_offs_of, open_body
-from billing.invoicing.one_offs import OneOffs, Settled, settled
+from billing.invoicing.one_offs import NO_ONE_OFFS, OneOffs, Settled, settled
 from billing.invoicing.period_mapping import period_body, period_from, period_of
 from billing.invoicing.periods import FixedMonth, PaidPeriod
 from billing.invoicing.summary_mapping import invoice_from
@@ -107,7 +107,7 @@ class BillingContext:
     hold: InvoicingHold | None = None
     vat_check: VatNumberCheck | None = None
     reconcile_on: date | None = None
-    one_offs: OneOffs = OneOffs()
+    one_offs: OneOffs = NO_ONE_OFFS
 
 
 @dataclass(frozen=True, slots=True)

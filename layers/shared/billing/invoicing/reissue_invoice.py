@@ -228,8 +228,8 @@ def _right_lines(
 ) -> tuple[tuple[InvoiceLine, ...], dict[str, int]]:
     """The lines of the new invoice, and what they have more or, below zero, less than the credit note, by product.
 
-    What is taken off the whole stays as it was, but never takes more than the lines come to. A one-off charge is no part
-    of what months owe, so it has no difference. Raises RuleViolation.
+    What is taken off the whole stays as it was, but never takes more than the lines come to. A one-off charge is no
+    part of what months owe, so it has no difference. Raises RuleViolation.
     """
     taken_back = {_key(line): -line.net.amount for line in note.lines}
     nets, last = dict(taken_back), len(invoice.draft.lines) - 1

@@ -97,10 +97,8 @@ def drafts_to_come(state: InvoicingState, until: date) -> Iterator[PendingInvoic
 
 def one_offs_left(state: InvoicingState, until: date) -> tuple[OneOff, ...]:
     """Returns the one-offs that are open after the invoices that `invoices_to_come` yields."""
-    left = state.one_offs
-    for _, left in _invoices(state, until):
-        pass
-    return left
+    after = [state.one_offs, *(one_offs for _, one_offs in _invoices(state, until))]
+    return after[-1]
 
 
 def _invoices(state: InvoicingState, until: date) -> Iterator[tuple[PendingInvoice, tuple[OneOff, ...]]]:

@@ -140,7 +140,8 @@ class TaxView(View):
 class PreviewView(View):
     """The next invoice, as it would be today; `on` is the day on which it is issued.
 
-    `occasion` is `period`, `tier_change`, or `one_off` for one-off charges alone. `credit` is taken from earlier credits, `due` is what is left to pay.
+    `occasion` is `period`, `tier_change`, or `one_off` for one-off charges alone. `credit` is taken from earlier
+    credits, `due` is what is left to pay.
     """
 
     on: date

@@ -52,10 +52,10 @@ def describe_line(line: InvoiceLine, language: str) -> str:
 
 
 def describe_pieces(line: InvoiceLine) -> str | None:
-    """The pieces of a one-off charge with their price, such as "3 × 400.00 EUR"; None for one piece, or none."""
+    """The pieces of a one-off charge with their price, such as three times 400.00 EUR; None for one piece."""
     if line.price is None or line.quantity == 1:
         return None
-    return f"{line.quantity} × {decimal_text(line.price)} {line.price.currency}"
+    return f"{line.quantity} \N{MULTIPLICATION SIGN} {decimal_text(line.price)} {line.price.currency}"
 
 
 def less_owed(language: str) -> str:

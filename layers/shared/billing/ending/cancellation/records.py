@@ -17,7 +17,7 @@ from billing.ending.due_mapping import stage_body, stage_from
 from billing.invoicing.due import InvoicingDue
 from billing.invoicing.due_mapping import invoicing_due_from
 from billing.invoicing.one_off_mapping import one_offs_of
-from billing.invoicing.one_offs import OneOffs
+from billing.invoicing.one_offs import NO_ONE_OFFS, OneOffs
 from billing.invoicing.period_mapping import period_of
 from billing.invoicing.periods import PaidPeriod
 from billing.invoicing.settings import UnconfirmedVatNumber
@@ -61,7 +61,7 @@ class CancellationState:
     company_version: int = 0
     credit: int = 0
     has_open_review: bool = False
-    one_offs: OneOffs = OneOffs()
+    one_offs: OneOffs = NO_ONE_OFFS
 
     def invoicing(self, today: date, seller: Address, policy: UnconfirmedVatNumber | None) -> InvoicingState:
         """What decides the account's next invoices. They are shown before credit."""
