@@ -68,6 +68,24 @@ VARIANTS: dict[str, dict[str, dict[str, Any]]] = {
         change: {"change": change}
         for change in ("paid", "payment_failed", "overpaid", "disputed", "dispute_closed", "refund_failed", "expired")
     },
+    "one_off.changed": {
+        "at-once": {
+            "mark": "invoiced",
+            "uses": [{"number": "LV-2026-000007", "amount": {"amount": 180000, "currency": "DKK"}}],
+            "left": {"amount": 0, "currency": "DKK"},
+            "invoices_without": [],
+        },
+        "goodwill": {"kind": "goodwill", "quantity": 1},
+        "taken-back": {"mark": "taken_back"},
+        "goodwill-taken-back": {"kind": "goodwill", "mark": "taken_back", "left": {"amount": 1000, "currency": "DKK"}},
+        "lapsed": {
+            "kind": "goodwill",
+            "mark": "lapsed",
+            "left": {"amount": 1000, "currency": "DKK"},
+            "invoices": [],
+            "invoices_without": [],
+        },
+    },
     "invoice.paid": {"by-credit": {"method": None}},
     "payment.past_due": {
         "charged-back": {"reason": "charged_back"},

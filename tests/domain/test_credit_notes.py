@@ -15,6 +15,7 @@ from billing.invoicing.credit_notes import (
     allocate_taken_back,
     credit_note_draft,
     creditable,
+    creditable_of_months,
     lines_to_credit,
     taken_back_draft,
     to_credit,
@@ -31,7 +32,7 @@ from billing.payments.methods import Charge, ChargeState, Method
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.documents.samples import CORRECTION, STARTS, invoice, with_seller_tax
+from tests.documents.samples import CORRECTION, STARTS, invoice, with_one_offs, with_seller_tax
 
 TODAY = date(2026, 5, 4)
 
@@ -252,6 +253,22 @@ def take_back(
     assert money.pre_payment + money.refunded + money.credit_balance == total
     assert min(money.pre_payment, money.refunded, money.credit_balance) >= 0
     return total, money.payment
+
+
+def test_months_take_back_nothing_of_a_one_off_charge() -> None:
+    """Two products come to 4,990.00, a training to 1,200.00; each has its share of what is taken off the whole."""
+    issued, training = with_one_offs(invoice(), goodwill=60_500), 3
+    share = 14_637  # of 755.00, which are taken off 6,190.00
+
+    left = creditable_of_months(issued, paid(issued))
+    assert left == issued.draft.net.amount - (120_000 - share)
+    total, payment = correct(issued, paid(issued), (training,), "CN-1")
+    assert creditable_of_months(issued, payment) == left == creditable(issued, payment)
+    # A discount on the whole that was taken back is not taken off the goodwill too.
+    _, payment = take_back(issued, payment, "CN-2", (None, -1_000))
+    rest, payment = correct(issued, payment, None, "CN-3")
+    assert total + 1_250 + rest == issued.draft.total.amount
+    assert payment.credited_net == issued.draft.net.amount
 
 
 @given(

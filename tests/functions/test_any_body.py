@@ -186,6 +186,27 @@ def test_any_release_body_gets_a_described_answer(company: Company, body: Any) -
 
 
 @few
+@given(
+    bodies(
+        {
+            "kind": "charge",
+            "description": "Training",
+            "translations": {"it": "Formazione"},
+            "amount": 1,
+            "currency": "EUR",
+            "quantity": 1,
+            "invoice": "next",
+            "reason": "Agreed",
+        }
+    )
+)
+def test_any_one_off_body_gets_a_described_answer(company: Company, body: Any) -> None:
+    route, path = "/accounts/{account}/one-offs/{one_off}", {**company.path, "one_off": "training"}
+
+    check(company, release_invoicing, "PUT", route, STAFF, body, {200, 409}, path)
+
+
+@few
 @given(bodies({"setup_intent": "seti_000002d4735e3a265e16eee0"}))
 def test_any_payment_method_body_gets_a_described_answer(company: Company, stripe_account: Stripe, body: Any) -> None:
     check(company, update_payment_method, "PUT", "/accounts/{account}/payment-method", company.admin, body, {200})

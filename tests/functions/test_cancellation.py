@@ -75,6 +75,7 @@ def test_an_admin_sees_every_date_before_cancelling(company: Company) -> None:
         "next_avoidable_renewal": "2026-07-15",
         "last_day_to_avoid_it": "2026-06-14",
         "purge_on": "2026-07-29",
+        "goodwill_lapses": {"amount": 0, "currency": "EUR"},
     }
     assert view["reasons"] == [
         "too_expensive",

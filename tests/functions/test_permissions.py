@@ -83,6 +83,8 @@ WRONG = {"lines": None, "reason": "Invoiced by mistake"}
 CORRECTED = {"reason": "The address was wrong"}
 REACTIVATION = "/accounts/{account}/reactivation"
 RELEASE = "/accounts/{account}/invoicing/release"
+ONE_OFF = "/accounts/{account}/one-offs/{one_off}"
+TRAINING = {"description": "Training", "amount": 40_000, "currency": "EUR", "reason": "Agreed on the phone"}
 ARCHIVE = "/accounts/{account}/invoices/archive"
 RATES = {"base": "EUR", "rates": {"DKK": "7.4604"}, "source": "ECB"}
 EXEMPT = {
@@ -281,6 +283,14 @@ def with_ending_product(company: Company) -> dict[str, str]:
     return {"product": "search"}
 
 
+def with_one_off(company: Company) -> dict[str, str]:
+    """Staff have added a charge to the next invoice."""
+    path = {**company.path, "one_off": "training"}
+    event = request("PUT", ONE_OFF, claims=STAFF, path=path, body=TRAINING)
+    assert answer(release_invoicing, event).status == 200
+    return {"one_off": "training"}
+
+
 def with_longer_term(company: Company) -> dict[str, str]:
     """Staff have proposed a longer term."""
     event = request("PUT", TERM, claims=STAFF, path=company.path, body=LONGER, headers={"If-Match": '"0"'})
@@ -347,6 +357,9 @@ MATRIX = [
     Cell(get_invoices, "GET", "/invoices", 403, 403, 200, 403, query={"month": "2026-06"}),
     Cell(get_invoices, "GET", "/credit-notes", 403, 403, 200, 403, query={"month": "2026-06"}),
     Cell(get_invoices, "GET", "/invoice-register", 403, 403, 200, 403, query={"series": "LV", "year": "2026"}),
+    read("/accounts/{account}/one-offs", release_invoicing),
+    Cell(release_invoicing, "PUT", ONE_OFF, 403, 403, 200, 404, TRAINING, prepare=lambda _: {"one_off": "training"}),
+    Cell(release_invoicing, "DELETE", ONE_OFF, 403, 403, 200, 404, prepare=with_one_off),
     Cell(release_invoicing, "GET", RELEASE, 403, 403, 200, 404, prepare=with_held_invoices),
     Cell(release_invoicing, "POST", RELEASE, 403, 403, 200, 404, released, None, with_held_invoices),
     Cell(release_invoicing, "GET", "/invoicing/held", 403, 403, 200, 403),
@@ -646,6 +659,7 @@ NOTHING = {
     "clock": "q1",
     "claim": "LV-2025-000001",
     "setup_intent": "seti_0",
+    "one_off": "training",
     "product": "search",
     "store": "nordlys-fi",
     "success_manager": "nobody",

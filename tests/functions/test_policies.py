@@ -112,7 +112,7 @@ def test_a_route_of_an_account_may_ask_for_its_test_clock(cell: Cell, company: C
     """Whatever else the request needs: there is a clock, and no such account on it."""
     with_clock(company)
     path = {
-        **dict.fromkeys(("number", "user", "review", "product", "month", "store", "transfer"), "nobody"),
+        **dict.fromkeys(("number", "user", "review", "product", "month", "store", "transfer", "one_off"), "nobody"),
         "account": "q1.nobody",
     }
     body = {} if callable(cell.body) else cell.body
@@ -260,7 +260,6 @@ KEPT: dict[str, dict[str, str]] = {
     "notify": {"s3:ListBucket Documents": "a document that is not there yet is a 404"},
     "reconcile_books": _FORMER,
     "record_payment": {**_FORMER, **_KEY, **_COLLECTION},
-    "release_invoicing": _ADMINS,
     "take_reported_usage": {"dynamodb:GetItem Table": "usage of an account on a test clock; POST /usage tests it"},
     "update_payment_method": _FORMER,
 }

@@ -52,6 +52,8 @@ from billing.invoicing.exemptions.records import ExemptionStore
 from billing.invoicing.exemptions.rules import NO_EXEMPTIONS
 from billing.invoicing.holds import InvoicingHold
 from billing.invoicing.numbering import NextNumber
+from billing.invoicing.one_off_records import OneOffStore
+from billing.invoicing.one_offs import OneOff, OneOffKind, Settled
 from billing.invoicing.periods import fix_month
 from billing.invoicing.reconciliation.records import ReconciliationStore, RecordedBooks
 from billing.invoicing.reconciliation.rules import Finding, Rule
@@ -111,6 +113,8 @@ CONTEXT = BillingContext(
     credit_version=0,
     collection=CollectionDue(TODAY),
 )
+ONE_OFF = OneOff("training", OneOffKind.CHARGE, "Training", (), Money(1, "EUR"), 1, "Agreed", TODAY, NOON, "staff-1")
+CLOSED = Settled((), (ONE_OFF,))
 ASKED = DocumentOfAccount(ACCOUNT, "LV-2026-000001", None)
 FIXED = fix_month(ACCOUNT, PAGE.subscription, BILLING, None)
 BOOKING = Booking(Money(500, "EUR"), TODAY)
@@ -344,6 +348,10 @@ VERBS: dict[type[Table], dict[str, Callable[[Any], object]]] = {
         "invoice": lambda store: store.invoice(ID, "LV-2026-000001"),
         "invoices": lambda store: store.invoices(ID, year=None, status=None, **LIST),
         "whole_invoices": lambda store: store.whole_invoices(ID, year=None, status=None, **LIST),
+        "close_one_offs": lambda store: store.close_one_offs(CONTEXT, CLOSED, [EVENT]),
+        "issue_one_offs": lambda store: store.issue_one_offs(
+            CONTEXT, WHOLE, NextNumber("LV", TODAY, 2), CLOSED, 0, [EVENT]
+        ),
         "issue": lambda store: store.issue(CONTEXT, WHOLE, NextNumber("LV", TODAY, 2), FIXED, 1, EVENT),
         "record": lambda store: store.record(ID, "LV-2026-000001"),
         "replace_collection_due": lambda store: store.replace_collection_due(CONTEXT, None),
@@ -360,6 +368,12 @@ VERBS: dict[type[Table], dict[str, Callable[[Any], object]]] = {
         "unpaid": lambda store: store.unpaid(ID),
         "readable_unpaid": lambda store: store.readable_unpaid(ID),
         "whole": lambda store: store.whole(ASKED),
+    },
+    OneOffStore: {
+        "add_one_off": lambda store: store.add_one_off(CONTEXT, ONE_OFF, EVENT),
+        "closed_one_off": lambda store: store.closed_one_off(ID, "training"),
+        "closed_one_offs": lambda store: store.closed_one_offs(ID, **LIST),
+        "open_charges": lambda store: store.open_charges(ID),
     },
     ListIndexStore: {"index_account": lambda store: store.index_account(ID)},
     ReconciliationStore: {

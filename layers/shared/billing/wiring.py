@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from billing.invoicing.exchange_rates.records import ExchangeRateStore
     from billing.invoicing.exemptions.records import ExemptionStore
     from billing.invoicing.invoices import Seller
+    from billing.invoicing.one_off_records import OneOffStore
     from billing.invoicing.reconciliation.records import ReconciliationStore
     from billing.invoicing.records import InvoiceStore
     from billing.invoicing.settings import InvoicingSettings, UnconfirmedVatNumber
@@ -74,7 +75,7 @@ else:  # the commands of a function import the stores and interfaces that they n
         ClaimStore
     ) = Any
     ClockStore = SqsClockQueue = Workers = Any
-    DeliveryStore = DownloadStore = DueStore = EventStore = InvoiceStore = PaymentStore = PurgeStore = Any
+    DeliveryStore = DownloadStore = DueStore = EventStore = InvoiceStore = OneOffStore = PaymentStore = PurgeStore = Any
     ReactivationStore = ReviewStore = SuccessManagerStore = UsageStore = InvoicingSettings = SellerAddress = Any
     ExchangeRateStore = Method = Seller = UnconfirmedVatNumber = VatNumberStore = VatRegister = Any
     AccountListStore = ErasureStore = ReconciliationStore = PaymentLedger = TermStore = TransferStore = (
@@ -133,6 +134,7 @@ event_store: Callable[[], EventStore] = _store("platform.events.records", "Event
 exemption_store: Callable[[], ExemptionStore] = _store("invoicing.exemptions.records", "ExemptionStore")
 exchange_rate_store: Callable[[], ExchangeRateStore] = _store("invoicing.exchange_rates.records", "ExchangeRateStore")
 invoice_store: Callable[[], InvoiceStore] = _store("invoicing.records", "InvoiceStore")
+one_off_store: Callable[[], OneOffStore] = _store("invoicing.one_off_records", "OneOffStore")
 payment_store: Callable[[], PaymentStore] = _store("payments.records", "PaymentStore")
 purge_store: Callable[[], PurgeStore] = _store("ending.deletion.records", "PurgeStore")
 reactivation_store: Callable[[], ReactivationStore] = _store("ending.reactivation.records", "ReactivationStore")
@@ -448,6 +450,7 @@ PaymentMethods = Annotated[PaymentStore, Depends(payment_store)]
 Payments = Annotated[PaymentGateway, Depends(payments)]
 ChargedMethods = Annotated[frozenset[Method], Depends(charged_methods)]
 Invoices = Annotated[InvoiceStore, Depends(invoice_store)]
+OneOffs = Annotated[OneOffStore, Depends(one_off_store)]
 Transfers = Annotated[TransferStore, Depends(transfer_store)]
 TaxedFrom = Annotated[SellerAddress, Depends(taxed_from)]
 SellerPlace = Annotated[SellerAddress, Depends(seller_address)]

@@ -11,6 +11,7 @@ from billing.accounts.rules import Account
 from billing.accounts.terms import TermChange
 from billing.invoicing.exemptions.rules import NO_EXEMPTIONS, Exemptions
 from billing.invoicing.invoices import Invoice
+from billing.invoicing.one_offs import NO_ONE_OFFS, OneOffs
 from billing.invoicing.periods import PaidPeriod
 from billing.invoicing.settings import UnconfirmedVatNumber
 from billing.invoicing.tax import Tax
@@ -40,7 +41,7 @@ class BillingPage:
 
     `period` is the running paid period as stored, `vat_check` the last check of a VAT number, `appointment` the newest
     appointment of an admin by staff, `term` the newest change of the contract's term. Each can be None. `exemptions`
-    are those from tax.
+    are those from tax, `one_offs` the charges and the goodwill that are open.
     """
 
     account: Account
@@ -53,6 +54,7 @@ class BillingPage:
     appointment: Appointment | None = None
     term: TermChange | None = None
     exemptions: Exemptions = NO_EXEMPTIONS
+    one_offs: OneOffs = NO_ONE_OFFS
 
     @property
     def subscriber(self) -> Subscriber:
@@ -70,11 +72,7 @@ class BillingPage:
         self, day: date, today: date, seller: Address, policy: UnconfirmedVatNumber | None
     ) -> tuple[NextCharge, ...]:
         """Returns the invoices that are to come for the contract months that begin before `day`, as of today."""
-        due = due_of(self.subscriber, self.period, today)
-        company = self.information.company.details
-        state = InvoicingState(
-            self.subscriber, company, due, self.period, 0, seller, self.vat_check, policy, self.exemptions
-        )
+        state = self._state(self.subscriber, today, seller, policy)
         return tuple(
             NextCharge(
                 max(today, each.draft.since),
@@ -91,14 +89,27 @@ class BillingPage:
 
         `policy` is what the deployment does about unconfirmed VAT numbers, None where it does not check them.
         """
-        subscriber = Subscriber(self.account, self.subscription)
-        due = due_of(subscriber, self.period, today)
-        company = self.information.company.details
-        state = InvoicingState(
-            subscriber, company, due, self.period, 0, seller, self.vat_check, policy, self.exemptions
-        )
+        state = self._state(Subscriber(self.account, self.subscription), today, seller, policy)
         following = next_invoice(state, today)
         if following is None:
             return None
         on, draft = following
         return NextCharge(on, draft.net, draft.tax_amount, draft.total, draft.tax)
+
+    def _state(
+        self, subscriber: Subscriber, today: date, seller: Address, policy: UnconfirmedVatNumber | None
+    ) -> InvoicingState:
+        """What decides the next invoices. They are shown before credit."""
+        company, due = self.information.company.details, due_of(subscriber, self.period, today)
+        return InvoicingState(
+            subscriber,
+            company,
+            due,
+            self.period,
+            0,
+            seller,
+            self.vat_check,
+            policy,
+            self.exemptions,
+            self.one_offs.open,
+        )

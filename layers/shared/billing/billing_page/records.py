@@ -23,6 +23,7 @@ from billing.invoicing.due_mapping import day_body, invoicing_due_body
 from billing.invoicing.exemptions.mapping import exemptions_of
 from billing.invoicing.exemptions.records import exemptions_item
 from billing.invoicing.exemptions.rules import Exemptions
+from billing.invoicing.one_off_mapping import one_offs_of
 from billing.invoicing.period_mapping import period_of
 from billing.invoicing.summary_mapping import invoice_from
 from billing.invoicing.vat_numbers.mapping import check_from
@@ -69,6 +70,7 @@ class BillingPageStore(SubscriptionStore):
             term=term_from(page.get(keys.PAGE_TERM)),
             vat_check=None if check is None else check_from(check.body, check.version),
             exemptions=exemptions_of(page.get(keys.PAGE_TAX_EXEMPTIONS)),
+            one_offs=one_offs_of(page.get(keys.PAGE_ONE_OFFS)),
         )
 
     def change_subscription(self, page: BillingPage, changed: Subscription, event: Event) -> None:

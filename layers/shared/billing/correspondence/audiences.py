@@ -67,6 +67,7 @@ AUDIENCES: dict[EventType, tuple[Audience, ...]] = {
     EventType.INVOICE_PAID: (Audience.ADMINS, Audience.BILLING),
     EventType.INVOICING_HELD: (Audience.STAFF,),
     EventType.INVOICE_WRITTEN_OFF: (Audience.STAFF,),
+    EventType.ONE_OFF_CHANGED: (Audience.ADMINS, Audience.BILLING, Audience.STAFF),
     EventType.OPEN_CLAIM_CHANGED: (Audience.STAFF,),
     EventType.PAYMENT_DISPUTED: (Audience.STAFF,),
     EventType.PAYMENT_PAST_DUE: (Audience.STAFF,),
@@ -309,8 +310,13 @@ def _recipients(
                 yield Recipient(manager["email"], manager["name"])
             case Audience.NAMED:
                 yield from (Recipient(each["email"], each["name"]) for each in facts["recipients"])
-            case Audience.STAFF if staff_address:
+            case Audience.STAFF if staff_address and not _is_known_to_staff(event):
                 yield Recipient(staff_address, None, is_staff=True)
+
+
+def _is_known_to_staff(event: Event) -> bool:
+    """Whether staff have made the change themselves: of a one-off only its lapse is news to them."""
+    return event.type is EventType.ONE_OFF_CHANGED and (event.after or {}).get("mark") != "lapsed"
 
 
 def reachable(addressed: Sequence[Recipient], undeliverable: Set[str]) -> tuple[Recipient, ...]:

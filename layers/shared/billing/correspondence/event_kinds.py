@@ -51,6 +51,7 @@ from billing.invoicing.event_schemas import (
     InvoiceWrittenOff,
     InvoicingHeld,
     InvoicingReleased,
+    OneOffChanged,
     PaymentFailed,
     PaymentPastDue,
     PaymentRefundedOutside,
@@ -149,6 +150,7 @@ AnyEvent = (
     | InvoicingReleased
     | InvoiceWrittenOff
     | NoticeDeadlineNear
+    | OneOffChanged
     | OpenClaimChanged
     | OpenClaimSettled
     | PaymentDisputed

@@ -192,9 +192,8 @@ def credit_note_draft(
     share = net - sum(line.net.amount for line in reversed_lines)
     if share:
         on_the_whole = [line for line in remaining if line.product is None]
-        steps = tuple(step for line in on_the_whole for step in line.steps)
         if on_the_whole:
-            reversed_lines.append(replace(on_the_whole[0], steps=steps, net=Money(share, currency)))
+            reversed_lines += _shares(on_the_whole, share)
         elif reversed_lines:
             last = reversed_lines[-1]
             reversed_lines[-1] = replace(last, net=Money(last.net.amount + share, currency))
@@ -211,6 +210,21 @@ def credit_note_draft(
 def creditable(invoice: IssuedInvoice, payment: InvoicePayment) -> int:
     """What credit notes have left of an invoice before tax, in minor units."""
     return invoice.draft.net.amount - payment.credited_net
+
+
+def creditable_of_months(invoice: IssuedInvoice, payment: InvoicePayment) -> int:
+    """What credit notes have left of an invoice before tax for its contract months: its one-off charges are left out.
+
+    Those have their share of what is taken off the whole. In minor units.
+    """
+    credited = {position for position, _ in payment.credited}
+    lines, rest = _lines_left(invoice, payment), _rest_of_lines(invoice, payment)
+    charges = {
+        position: rest[position]
+        for position, line in enumerate(lines)
+        if line.one_off is not None and line.product is not None and position not in credited
+    }
+    return creditable(invoice, payment) - _net_of(lines, charges)
 
 
 def within(lines: Sequence[InvoiceLine], most: int) -> tuple[InvoiceLine, ...]:
@@ -374,7 +388,8 @@ def _lines_left(invoice: IssuedInvoice, payment: InvoicePayment) -> list[Invoice
     """The lines of an invoice without what paid periods have taken back of their products."""
     lines = []
     for line in invoice.draft.lines:
-        taken = sum(amount for product, amount in payment.taken_back if product == line.product)
+        of_months = payment.taken_back if line.one_off is None else ()
+        taken = sum(amount for product, amount in of_months if product == line.product)
         lines.append(replace(line, net=Money(line.net.amount - taken, line.net.currency)) if taken else line)
     return lines
 
@@ -385,6 +400,24 @@ def _rest_of_lines(invoice: IssuedInvoice, payment: InvoicePayment) -> list[int]
     return [
         line.net.amount - _in_parts(payment, position) for position, line in enumerate(_lines_left(invoice, payment))
     ]
+
+
+def _shares(on_the_whole: Sequence[InvoiceLine], share: int) -> list[InvoiceLine]:
+    """The lines of a share of what is taken off the whole: one of the discounts, and one of each goodwill.
+
+    Paid periods know of the discounts only, so these have what the rounding leaves.
+    """
+    discounts = [line for line in on_the_whole if line.one_off is None]
+    goodwill = [line for line in on_the_whole if line.one_off is not None]
+    total = sum(line.net.amount for line in on_the_whole)
+    nets = [round(Fraction(share * line.net.amount, total)) if total else 0 for line in goodwill]
+    rest = share - sum(nets)
+    if discounts:
+        steps = tuple(step for line in discounts for step in line.steps)
+        lines = [(replace(discounts[0], steps=steps), rest), *zip(goodwill, nets, strict=True)]
+    else:
+        lines = [*zip(goodwill, [nets[0] + rest, *nets[1:]], strict=True)]
+    return [replace(line, net=Money(net, line.net.currency)) for line, net in lines if net]
 
 
 def _in_parts(payment: InvoicePayment, position: int) -> int:

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from billing.payments.event_schemas import DebitFacts
 from billing.platform.events.envelope import AccountEvent, Facts
-from billing.platform.events.facts import MoneyFacts
+from billing.platform.events.facts import InvoiceToComeFacts, MoneyFacts
 
 WebAddress = Annotated[str, Field(pattern='^https?://[^\\s<>"]+$')]
 """Where a link may lead."""
@@ -123,6 +123,39 @@ class FreePeriodFacts(Facts):
     until: date
     lines: list[InvoiceLineFacts]
     total: MoneyFacts
+
+
+class OneOffUseFacts(Facts):
+    """What an invoice has of a one-off, before tax. `number` is None where the invoice came to zero: it was not
+    issued."""
+
+    number: str | None
+    amount: MoneyFacts
+
+
+class OneOffFacts(Facts):
+    """A one-off charge, or a goodwill that reduces the next invoices before tax: `quantity` pieces at `price`.
+
+    `amount` is the whole of it before tax, `left` what no invoice has yet."""
+
+    one_off: str
+    kind: Literal["charge", "goodwill"]
+    description: str
+    price: MoneyFacts
+    quantity: int
+    amount: MoneyFacts
+    reason: str
+    mark: Literal["open", "invoiced", "taken_back", "lapsed"]
+    left: MoneyFacts
+    uses: list[OneOffUseFacts]
+
+
+class OneOffChangeFacts(OneOffFacts):
+    """A one-off after a change. `invoices` are those to come up to the last one that has it, `invoices_without` the
+    same as they would have been without the change. One that was invoiced at once is alone on its invoice."""
+
+    invoices: list[InvoiceToComeFacts]
+    invoices_without: list[InvoiceToComeFacts]
 
 
 class HeldInvoicesFacts(Facts):
@@ -255,6 +288,11 @@ class CreditRefundFailed(AccountEvent[Literal["credit.refund_failed"], None, Cre
 
 class PeriodFree(AccountEvent[Literal["period.free"], None, FreePeriodFacts]):
     """Months began for which there is nothing to invoice: no invoice was issued."""
+
+
+class OneOffChanged(AccountEvent[Literal["one_off.changed"], OneOffFacts | None, OneOffChangeFacts]):
+    """Staff have added a one-off charge or a goodwill, or have taken one back; or a goodwill has lapsed, because its
+    account has ended."""
 
 
 class InvoicingHeld(AccountEvent[Literal["invoicing.held"], None, HeldInvoicesFacts]):

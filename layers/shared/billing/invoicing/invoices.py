@@ -71,11 +71,15 @@ class InvoiceSummary:
 
 
 class BillingReason(StrEnum):
-    """Why an invoice is issued: a paid period begins, a tier has changed within one, or an invoice is corrected."""
+    """Why an invoice is issued: a paid period begins, a tier has changed within one, or an invoice is corrected.
+
+    ONE_OFF is an invoice of one-off charges alone: issued at once, or at the end of the account.
+    """
 
     PERIOD = "period"
     TIER_CHANGE = "tier_change"
     CORRECTION = "correction"
+    ONE_OFF = "one_off"
 
 
 @dataclass(frozen=True, slots=True)

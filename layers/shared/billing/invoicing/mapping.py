@@ -109,6 +109,10 @@ def issued_text(invoice: IssuedInvoice) -> str:
             del draft[name]
     tax = fields_of(invoice.draft.tax)
     draft["tax"] = {name: value for name, value in tax.items() if value is not None}
+    draft["lines"] = [fields_of(line) for line in invoice.draft.lines]
+    for line in draft["lines"]:
+        if line["one_off"] is None:
+            del line["one_off"], line["quantity"]
     body = {**fields_of(invoice), "draft": draft}
     if body["replaces"] is None:
         del body["replaces"]
@@ -212,6 +216,8 @@ def _line(body: Body) -> InvoiceLine:
         steps=tuple(map(_step, body["steps"])),
         instead_of=tuple(map(_step, body["instead_of"])),
         net=Money(**body["net"]),
+        one_off=body.get("one_off"),  # lines of months are written without
+        quantity=body.get("quantity", 1),  # as they are without this
     )
 
 

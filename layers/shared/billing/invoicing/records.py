@@ -31,6 +31,8 @@ from billing.invoicing.holds import InvoicingHold
 from billing.invoicing.invoices import Invoice, InvoiceStatus, InvoiceSummary, IssuedInvoice
 from billing.invoicing.mapping import document_body, is_whole, issued_from, summary_body, summary_from
 from billing.invoicing.numbering import NextNumber, NumberTaken, RegisteredNumber, SeriesCounter
+from billing.invoicing.one_off_mapping import closed_body, one_offs_of, open_body
+from billing.invoicing.one_offs import NO_ONE_OFFS, OneOffs, Settled, settled
 from billing.invoicing.period_mapping import period_body, period_from, period_of
 from billing.invoicing.periods import FixedMonth, PaidPeriod
 from billing.invoicing.summary_mapping import invoice_from
@@ -82,6 +84,7 @@ _CONTEXT = (
     keys.HELD,
     keys.PAGE_VAT_CHECK,
     keys.PAGE_TAX_EXEMPTIONS,
+    keys.PAGE_ONE_OFFS,
 )
 """The items of a billing context in the account's partition."""
 
@@ -98,7 +101,8 @@ class BillingContext:
     `period` is the running paid period as stored, `hold` whether invoicing waits for staff; either can be None.
     `vat_check` is the last check of a VAT number of the company, which may have had another number then.
     `reconcile_on` is the day of the next comparison of the books, None where none is due yet. `exemptions` are those
-    from tax, `rates` the tax rates of staff for a seller outside of the EU.
+    from tax, `rates` the tax rates of staff for a seller outside of the EU, `one_offs` the charges and the goodwill
+    that are open.
     """
 
     subscriber: Subscriber
@@ -115,6 +119,7 @@ class BillingContext:
     reconcile_on: date | None = None
     exemptions: Exemptions = NO_EXEMPTIONS
     rates: TaxRates = TaxRates()  # noqa: RUF009 - frozen
+    one_offs: OneOffs = NO_ONE_OFFS
 
     def taxed_from(self, seller: Address) -> SellerAddress:
         """The seller's address with the tax rates of staff."""
@@ -268,14 +273,25 @@ class InvoiceStore(RateReads):
         for row in self._reads.query(keys.NUMBERS, family, keys.last_of(family), consistent=True):
             yield _registered_from(series, row)
 
-    def advance(self, context: BillingContext, fixed: FixedMonth, events: Sequence[Event] = ()) -> None:
-        """Writes a fixed month that has no invoice, and the events. Raises ConcurrentChange. One transaction."""
+    def advance(
+        self,
+        context: BillingContext,
+        fixed: FixedMonth,
+        events: Sequence[Event] = (),
+        after: Settled | None = None,
+    ) -> None:
+        """Writes a fixed month that has no invoice, and the events. Raises ConcurrentChange. One transaction.
+
+        `after` are the one-offs after an invoice that comes to zero; None where they stay as they are.
+        """
         with self._transaction() as write:
             _check_versions(write, context)
             set_renewal_due(write, context, fixed.following)
             if context.reconcile_on is None:  # of an earlier release: each account has such a month within a month
                 set_reconciliation_due(write, context, fixed.since)
             write_period(write, context.subscriber.account, fixed.period, fixed.closed)
+            if after is not None:
+                write_one_offs(write, context, after)
             for event in events:
                 write.record(event)
 
@@ -293,10 +309,11 @@ class InvoiceStore(RateReads):
         `fixed` is the contract month that it is issued for, its period with this invoice.
 
         Raises NumberTaken when another invoice has that number, or a later one was issued; ConcurrentChange when the
-        account, its subscription, its credit balance or its due month has changed. One transaction: numbers stay
-        gapless, and each is registered.
+        account, its subscription, its credit balance, its due month or its one-offs have changed. One transaction:
+        numbers stay gapless, and each is registered.
         """
-        account = context.subscriber.account
+        account, invoice = context.subscriber.account, whole.invoice
+        after = settled(context.one_offs.open, invoice.draft.lines, invoice.number, invoice.produced_on)
         with self._numbered(number, whole.invoice) as write:
             _check_versions(write, context)
             set_renewal_due(write, context, fixed.following)
@@ -306,6 +323,44 @@ class InvoiceStore(RateReads):
             write.record(event)
             set_reconciliation_due(write, context, whole.payment.issued_on)
             write_credit(write, context, credit)
+            write_one_offs(write, context, after)
+
+    def issue_one_offs(
+        self,
+        context: BillingContext,
+        whole: WholeInvoice,
+        number: NextNumber,
+        after: Settled,
+        credit: int,
+        events: Sequence[Event],
+    ) -> None:
+        """Writes an invoice of one-off charges alone, with its number and its events. `after` are the one-offs then.
+
+        Raises NumberTaken as `issue` does; ConcurrentChange when the account, its credit balance or its one-offs have
+        changed, or another one-off had the id of one that it closes. One transaction.
+        """
+        account = context.subscriber.account
+        with self._numbered(number, whole.invoice) as write:
+            write.check(keys.account(account.id), keys.PAGE_ACCOUNT, account.version)
+            write_invoice(write, account, whole.record)
+            write_evidence(write, context, whole.invoice)
+            for event in events:
+                write.record(event)
+            set_reconciliation_due(write, context, whole.payment.issued_on)
+            write_credit(write, context, credit)
+            write_one_offs(write, context, after, is_changed=True)
+
+    def close_one_offs(self, context: BillingContext, after: Settled, events: Sequence[Event]) -> None:
+        """Writes the one-offs of an account as they are `after` a change, and the events.
+
+        Raises ConcurrentChange when the account or its one-offs have changed. One transaction.
+        """
+        account = context.subscriber.account
+        with self._transaction() as write:
+            write.check(keys.account(account.id), keys.PAGE_ACCOUNT, account.version)
+            write_one_offs(write, context, after)
+            for event in events:
+                write.record(event)
 
     def hold(self, context: BillingContext, hold: InvoicingHold, event: Event) -> None:
         """Keeps that invoicing of an account has stopped, or that it may go on, and records it.
@@ -818,6 +873,18 @@ def write_credit(write: Transaction, context: BillingContext, credit: int) -> No
         write.replace(Item(partition, keys.BALANCE, text({"credit": credit})), context.credit_version)
 
 
+def write_one_offs(write: Transaction, context: BillingContext, after: Settled, *, is_changed: bool = False) -> None:
+    """Writes the open one-offs where they have changed, and each closed one as an item of its own, once.
+
+    With `is_changed` the open ones are written anyway: `context` has one that is not stored.
+    """
+    partition = keys.account(context.subscriber.account.id)
+    if is_changed or after.open != context.one_offs.open:
+        write.replace(Item(partition, keys.PAGE_ONE_OFFS, open_body(after.open)), context.one_offs.version)
+    for each in after.closed:
+        write.add(Item(partition, keys.one_off(each.id), closed_body(each)))
+
+
 def _write_changes(write: Transaction, context: BillingContext, changes: Sequence[PaymentChange]) -> None:
     for change in changes:
         write_invoice(write, context.subscriber.account, replace(change.record, payment=change.payment))
@@ -943,6 +1010,7 @@ def _context_from(rows: Mapping[tuple[str, str], Row], partition: str) -> Billin
         reconcile_on=_day_of(rows.get((partition, _RECONCILIATION))),
         exemptions=exemptions_of(rows.get((partition, keys.PAGE_TAX_EXEMPTIONS))),
         rates=tax_rates_of(rows.get(_TAX_TABLE)),
+        one_offs=one_offs_of(rows.get((partition, keys.PAGE_ONE_OFFS))),
     )
 
 

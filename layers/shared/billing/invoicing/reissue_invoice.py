@@ -230,9 +230,10 @@ def _right_lines(
 ) -> tuple[tuple[InvoiceLine, ...], dict[str, int]]:
     """The lines of the new invoice, and what they have more or, below zero, less than the credit note, by product.
 
-    What is taken off the whole stays as it was, but never takes more than the lines come to. Raises RuleViolation.
+    What is taken off the whole stays as it was, but never takes more than the lines come to. A one-off charge is no
+    part of what months owe, so it has no difference. Raises RuleViolation.
     """
-    taken_back = {line.product: -line.net.amount for line in note.lines}
+    taken_back = {_key(line): -line.net.amount for line in note.lines}
     nets, last = dict(taken_back), len(invoice.draft.lines) - 1
     differences: dict[str, int] = {}
     for place, each in enumerate(right):
@@ -240,28 +241,34 @@ def _right_lines(
         if each.line > last:
             detail = f"The invoice has the lines 0 to {last}."
             raise RuleViolation(Violation(path, detail, FieldCode.UNKNOWN, {"min": 0, "max": last}))
-        product = invoice.draft.lines[each.line].product
+        wrong = invoice.draft.lines[each.line]
+        product, key = wrong.product, _key(wrong)
         if product is None:
             detail = "What is taken off the whole has no amount of its own."
             raise RuleViolation(Violation(path, detail, FieldCode.UNSUPPORTED))
-        if product not in taken_back:
+        if key not in taken_back:
             raise RuleViolation(Violation(path, "Nothing is left of this line.", FieldCode.NOT_ALLOWED))
         if each.line in {earlier.line for earlier in right[:place]}:
             raise RuleViolation(Violation(path, "This line stands here twice.", FieldCode.DUPLICATE))
-        nets[product] = each.net
-        if each.net != taken_back[product]:
-            differences[product] = each.net - taken_back[product]
+        nets[key] = each.net
+        if each.net != taken_back[key] and wrong.one_off is None:
+            differences[product] = each.net - taken_back[key]
     if sum(nets.values()) <= 0:
         detail = "Nothing would be left to invoice: a credit note takes an invoice back as a whole."
         raise RuleViolation(Violation(("lines",), detail, FieldCode.TOO_SMALL, {"min": 1}))
-    originals = {line.product: line for line in invoice.draft.lines}
+    originals = {_key(line): line for line in invoice.draft.lines}
     currency = invoice.draft.total.currency
     lines = tuple(
-        replace(originals.get(line.product, line), net=Money(nets[line.product], currency))
+        replace(originals.get(_key(line), line), net=Money(nets[_key(line)], currency))
         for line in note.lines
-        if nets[line.product]
+        if nets[_key(line)]
     )
     return lines, differences
+
+
+def _key(line: InvoiceLine) -> tuple[str | None, str | None]:
+    """What names a line of an invoice: a goodwill and the discounts are both taken off the whole."""
+    return line.product, line.one_off
 
 
 def _period_of(billing: BillingContext, invoice: IssuedInvoice, store: InvoiceStore) -> PeriodOfInvoice | None:

@@ -6,8 +6,10 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import timedelta
 
+from billing.invoicing.invoices import InvoiceDraft
 from billing.invoicing.numbering import RegisteredNumber
 from billing.invoicing.records import WholeInvoice
+from billing.kernel.money import Money
 from billing.kernel.spreadsheet import Cell, Sheet
 
 _INVOICE_COLUMNS = (
@@ -36,6 +38,7 @@ _INVOICE_COLUMNS = (
     "reference",
     "paid",
     "left",
+    "one_offs",
 )
 """New columns come after these: programs read the first ones by their position."""
 
@@ -46,7 +49,8 @@ def invoice_sheet(invoices: Iterable[WholeInvoice]) -> Sheet:
     """Invoices and credit notes, a row each: one document has one tax rule and rate.
 
     Amounts of a credit note are below zero. The rate is in percent. `period_to` is the last day of the period. `paid`
-    is what was paid, with credit too, or given back; `left` is what is still to be.
+    is what was paid, with credit too, or given back; `left` is what is still to be. `one_offs` is the part of `net`
+    that is one-off charges, less goodwill; empty where there are none.
     """
     return Sheet("invoices", _INVOICE_COLUMNS, tuple(map(_invoice_row, invoices)))
 
@@ -106,4 +110,10 @@ def _invoice_row(whole: WholeInvoice) -> tuple[Cell, ...]:
         payment.reference,
         replace(draft.total, amount=sign * payment.paid),
         replace(draft.total, amount=sign * payment.left),
+        _one_offs(draft),
     )
+
+
+def _one_offs(draft: InvoiceDraft) -> Money | None:
+    nets = [line.net.amount for line in draft.lines if line.one_off is not None]
+    return Money(sum(nets), draft.net.currency) if nets else None

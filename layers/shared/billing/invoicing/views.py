@@ -84,10 +84,14 @@ class StepView(View):
 class InvoiceLineView(View):
     """One product, or with `product` null what is taken off the whole. `net` is before tax.
 
-    `steps` say how the amount came about; `instead_of` what was invoiced already for the same months.
+    `steps` say how the amount came about; `instead_of` what was invoiced already for the same months. `one_off` names a
+    one-off charge, of which there are `quantity` pieces, or a goodwill, whose `net` is below zero; null for any other
+    line.
     """
 
     product: str | None
+    one_off: str | None
+    quantity: int
     description: str
     steps: list[StepView]
     instead_of: list[StepView]
@@ -97,7 +101,9 @@ class InvoiceLineView(View):
     def of(cls, line: InvoiceLine, language: str) -> InvoiceLineView:
         currency = line.net.currency
         return cls(
-            product=line.product,
+            product=line.product if line.one_off is None else None,
+            one_off=line.one_off,
+            quantity=line.quantity,
             description=describe_line(line, language),
             steps=[StepView.of(each, currency) for each in line.steps],
             instead_of=[StepView.of(each, currency) for each in line.instead_of],
@@ -134,8 +140,9 @@ class TaxView(View):
 class PreviewView(View):
     """The next invoice, as it would be today; `on` is the day on which it is issued.
 
-    `occasion` is `period` or `tier_change`. `credit` is taken from earlier credits, `due` is what is left to pay.
-    `prices_change_on` is the renewal with which another version of the catalogue holds, null without one.
+    `occasion` is `period`, `tier_change`, or `one_off` for one-off charges alone. `credit` is taken from earlier
+    credits, `due` is what is left to pay. `prices_change_on` is the renewal with which another version of the catalogue
+    holds, null without one.
     """
 
     on: date

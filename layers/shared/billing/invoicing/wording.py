@@ -43,11 +43,21 @@ _WORDS = {
 def describe_line(line: InvoiceLine, language: str) -> str:
     """The description of a line, such as "Search, up to 10,000 searches per month, 3 months"; English by default."""
     words = _WORDS.get(language, _WORDS["en"])
+    if line.one_off is not None and line.name:
+        pieces = describe_pieces(line)
+        return line.name if pieces is None else f"{line.name}, {pieces}"
     if line.product is None:
         reasons = ", ".join(dict.fromkeys(each.reason for step in line.steps for each in step.discounts))
         return f"{words['whole']}: {reasons}" if reasons else words["whole"]
     rest = "; ".join(_step(step, line.unit, words) for step in line.steps)
     return f"{line.name}, {_compared(line, words).format(rest=rest)}" if rest else line.name
+
+
+def describe_pieces(line: InvoiceLine) -> str | None:
+    """The pieces of a one-off charge with their price, such as three times 400.00 EUR; None for one piece."""
+    if line.price is None or line.quantity == 1:
+        return None
+    return f"{line.quantity} \N{MULTIPLICATION SIGN} {decimal_text(line.price)} {line.price.currency}"
 
 
 def less_owed(language: str) -> str:

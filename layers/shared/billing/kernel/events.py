@@ -78,6 +78,7 @@ class EventType(StrEnum):
     INVOICING_HELD = "invoicing.held"
     INVOICING_RELEASED = "invoicing.released"
     INVOICE_WRITTEN_OFF = "invoice.written_off"
+    ONE_OFF_CHANGED = "one_off.changed"
     OPEN_CLAIM_CHANGED = "open_claim.changed"
     OPEN_CLAIM_SETTLED = "open_claim.settled"
     PAYMENT_DISPUTED = "payment.disputed"

@@ -40,7 +40,9 @@ class Step:
 class InvoiceLine:
     """One product, or the discounts on the whole subscription (`product` None). `net` is before tax, rounded once.
 
-    `steps` explain the amount. `instead_of` are the steps that an earlier invoice has for the same months.
+    `steps` explain the amount. `instead_of` are the steps that an earlier invoice has for the same months. `one_off` is
+    the id of a one-off charge or a goodwill, None for a line of contract months. A charge is `quantity` pieces, and has
+    a `product` of its own (billing.invoicing.one_offs); a goodwill has none, because it is taken off the whole.
     """
 
     product: str | None
@@ -49,6 +51,14 @@ class InvoiceLine:
     steps: tuple[Step, ...]
     instead_of: tuple[Step, ...]
     net: Money
+    one_off: str | None = None
+    quantity: int = 1
+
+    @property
+    def price(self) -> Money | None:
+        """The price of one piece of a one-off charge; None where the line is not so many whole prices."""
+        each, rest = divmod(self.net.amount, self.quantity)
+        return None if self.one_off is None or rest else Money(each, self.net.currency)
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,7 @@ from billing.invoicing.invoices import BillingReason, InvoiceDraft, build_draft
 from billing.invoicing.issue_invoices import (
     build_invoice,
     credit_left,
+    ends_with_one_offs,
     free_facts,
     invoice_facts,
     issue_invoices,
@@ -228,10 +229,13 @@ def complete_reactivation(
 
 
 def _has_month_due(billing: BillingContext, now: datetime) -> bool:
-    """Whether the old contract has a month that is owed and not fixed, even one that costs nothing."""
+    """Whether the old contract has a month that is owed and not fixed, even one that costs nothing, or one-offs that
+    are still open."""
     account, due = billing.subscriber.account, billing.due
     if due is None:
         return False
+    if ends_with_one_offs(billing, account.contract.today(now)):
+        return True
     begins = account.contract.month_start(due.month)
     return begins <= account.contract.today(now) and account.is_served_on(begins)
 

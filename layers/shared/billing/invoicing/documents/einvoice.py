@@ -167,13 +167,17 @@ def _party(party: Seller | CompanyDetails, *, subject: bool) -> dict[str, Any]:
 
 
 def _line(number: int, line: InvoiceLine, tax: Tax, sign: int, language: str) -> dict[str, Any]:
-    """One product. Its price is that of the whole period; the description explains the steps in words."""
+    """One product. Its price is that of the whole period; the description explains the steps in words.
+
+    A one-off charge has its own quantity and price.
+    """
     net = Money(sign * line.net.amount, line.net.currency)
-    price = Money(abs(net.amount), net.currency)
+    pieces = 1 if line.price is None else line.quantity
+    price = Money(abs(net.amount) // pieces, net.currency)
     days = {"BT-134": line.steps[0].since, "BT-135": line.steps[-1].until - DAY} if line.steps else {}
     return {
         "BT-126": str(number),
-        "BT-129": "1" if net.amount >= 0 else "-1",
+        "BT-129": str(pieces if net.amount >= 0 else -pieces),
         "BT-130": PIECE,
         "BT-131": decimal_text(net),
         **days,

@@ -257,7 +257,9 @@ class _Page:
         sheet.multi_cell(width, SMALL_LINE, self._line(text), align="L", new_x=XPos.LMARGIN, new_y=YPos.NEXT)
 
     def _derivation(self, line: InvoiceLine) -> Iterator[str]:
-        """The lines of text that explain an amount, one for each step."""
+        """The lines of text that explain an amount, one for each step, or the pieces of a one-off charge."""
+        if line.price is not None and line.quantity > 1:
+            yield f"{self.write.quantity(line.quantity)} \N{MULTIPLICATION SIGN} {self.write.money(line.price)}"
         if line.product is not None:
             for step in line.steps:
                 yield from self._step(step, line.unit)

@@ -132,6 +132,7 @@ def _books(recorded: RecordedBooks, settings: InvoicingSettings) -> Books:
         credit=context.credit,
         transfers=recorded.transfers,
         is_waiting=_is_waiting(recorded, context.hold, settings),
+        one_offs=recorded.one_offs,
     )
 
 

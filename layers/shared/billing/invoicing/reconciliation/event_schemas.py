@@ -24,6 +24,7 @@ class FindingFacts(Facts):
         "look-missing",
         "month-not-due",
         "owed-differs",
+        "one-off-differs",
         "credit-differs",
         "transfer-differs",
         "register-broken",

@@ -13,6 +13,7 @@
 | erasures under way          | ACCOUNT#account | ERASURE#user                          | DUE#ending#shard, instant  |
 | events of an account        | ACCOUNT#account | EVENT#ulid                            |                            |
 | events of the catalogue     | CATALOGUE       | EVENT#ulid                            |                            |
+| closed one-offs             | ACCOUNT#account | EXTRA#one-off                         |                            |
 | exchange rates of a day     | EXCHANGE-RATES  | RATES#2026-06-09                      |                            |
 | rates that staff know of    | EXCHANGE-RATES  | RATE-MISSING#2026-06-09#EUR           |                            |
 | events of exchange rates    | EXCHANGE-RATES  | EVENT#ulid                            |                            |
@@ -24,6 +25,7 @@
 | bank entries                | BANK-ENTRY#id   | ENTRY                                 | gsi2: BANK-ENTRIES#status  |
 | billing page                | ACCOUNT#account | PAGE#ACCOUNT, PAGE#COMPANY            |                            |
 | appointment of an admin     | ACCOUNT#account | PAGE#APPOINTMENT                      | DUE#ending#shard, instant  |
+| open one-offs               | ACCOUNT#account | PAGE#ONE-OFFS                         |                            |
 | running paid period         | ACCOUNT#account | PAGE#PERIOD                           |                            |
 | exemptions from tax         | ACCOUNT#account | PAGE#TAX-EXEMPTIONS                   | DUE#ending#shard, instant  |
 | change of the term          | ACCOUNT#account | PAGE#TERM                             | DUE#ending#shard, instant  |
@@ -78,6 +80,11 @@ PAST-DUE, due on#account#number.
 
 Paid periods. PAGE#PERIOD is the running one: what its fixed months contain, and what was invoiced for them. When the
 next period begins, it moves to PERIOD#contract#first month. Each reactivation counts the contract one further.
+
+One-offs. PAGE#ONE-OFFS has the charges and the goodwill of an account that no invoice has yet: an invoice is written
+with it, under its version. One that is closed gets an item of its own in the same transaction: EXTRA, with the mark
+that says why and the numbers of its invoices. No id is used twice. The family is not called ONE-OFF, which would sort
+between INVOICE and PAGE.
 
 Usage. Counters and markers have their own partitions, because there are many of them. One query reads the totals of all
 products over several months; one query reads the contents of one product over several months. A marker expires when
@@ -207,6 +214,7 @@ ERASURE = "ERASURE#"
 EVENT = "EVENT#"
 EXCHANGE_RATES = "EXCHANGE-RATES"
 EXEMPTIONS = "EXEMPTIONS"
+EXTRA = "EXTRA#"
 FINDING = "FINDING#"
 FINDINGS = "FINDINGS"
 HELD = "HELD"
@@ -273,6 +281,7 @@ ACCOUNT_FAMILIES = (
     DUE,
     ERASURE,
     EVENT,
+    EXTRA,
     FINDING,
     HELD,
     INVOICE,
@@ -296,6 +305,7 @@ USAGE_FAMILIES = (CONTENT, CORRECTION, TOTAL)
 PAGE_ACCOUNT = PAGE + "ACCOUNT"
 PAGE_APPOINTMENT = PAGE + "APPOINTMENT"
 PAGE_BILLING = PAGE + "BILLING"
+PAGE_ONE_OFFS = PAGE + "ONE-OFFS"
 PAGE_PAYMENT_METHOD = PAGE + "PAYMENT-METHOD"
 PAGE_PERIOD = PAGE + "PERIOD"
 PAGE_SUBSCRIPTION = PAGE + "SUBSCRIPTION"
@@ -305,6 +315,7 @@ PAGE_VAT_CHECK = PAGE + "VAT-CHECK"
 PAGE_ALWAYS = frozenset({PAGE_ACCOUNT, PAGE_SUBSCRIPTION, PAGE + "COMPANY", PAGE_BILLING, PAGE + "CONTACT"})
 PAGE_ITEMS = PAGE_ALWAYS | {
     PAGE_APPOINTMENT,
+    PAGE_ONE_OFFS,
     PAGE_PAYMENT_METHOD,
     PAGE_PERIOD,
     PAGE_TAX_EXEMPTIONS,
@@ -385,6 +396,11 @@ def log_in(user: str) -> str:
 def log_in_of(due: str) -> str | None:
     """The user whose log-in is due to be deleted, from an id of the index of due items; None for anything else."""
     return due.removeprefix(LOG_IN) if due.startswith(LOG_IN) else None
+
+
+def one_off(one_off: str) -> str:
+    """The sort key of a one-off charge or a goodwill that is closed."""
+    return f"{EXTRA}{one_off}"
 
 
 def erasure(user: str) -> str:
