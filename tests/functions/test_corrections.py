@@ -218,6 +218,22 @@ def test_the_same_request_again_is_the_same_invoice(
     assert (other.status, other.body["type"].rpartition(":")[2]) == (409, "already-credited")
 
 
+def test_another_request_with_the_same_reason_is_not_answered_by_the_first(
+    company: Company, work: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who asks for other amounts, or for tax that follows anew, must not take the first answer for theirs."""
+    fire(ISSUED, work, monkeypatch, "renewal")
+    right = [{"line": 1, "net": 1_600}]
+    first = corrected(company, SECOND, lines=right)
+    move(company, country="US", postcode="10001", city="New York", vat_number=None)
+
+    for body in ({}, {"lines": [{"line": 1, "net": 1_700}]}, {"lines": right, "tax": "anew"}):
+        given = post(credit, company, SECOND, "correction", {**WRONG_ADDRESS, **body})
+        assert (given.status, given.body["type"].rpartition(":")[2]) == (409, "already-credited"), body
+    again = post(credit, company, SECOND, "correction", {**WRONG_ADDRESS, "lines": right})
+    assert (again.status, again.body["number"]) == (201, first["number"])
+
+
 def test_the_invoice_in_its_place_may_be_corrected_too(
     company: Company, work: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -81,6 +81,12 @@ ONE_OFF = "/accounts/{account}/one-offs/{one_off}"
 TRAINING = {"description": "Training", "amount": 40_000, "currency": "EUR", "reason": "Agreed on the phone"}
 ARCHIVE = "/accounts/{account}/invoices/archive"
 RATES = {"base": "EUR", "rates": {"DKK": "7.4604"}, "source": "ECB"}
+EXEMPT = {
+    "code": "VATEX-EU-151-1A",
+    "words": {"en": "Exempt: diplomatic mission"},
+    "certificate": {"reference": "DK-2026-0417", "authority": "Udenrigsministeriet", "issued_on": "2026-06-01"},
+    "valid_from": "2027-01-15",
+}
 CANCELLED = {
     "reason": "too_expensive",
     "text": "We close two of our shops.",
@@ -92,9 +98,12 @@ VAT_NUMBER = "/accounts/{account}/vat-number-check"
 CLOCK = "/test-clocks/{clock}"
 CLOCK_BEGINS = "2026-06-10T12:00:00Z"
 TRANSFERRED = {"paid_on": "2026-06-10", "reference": "4711"}
+TRANSFERS = "/accounts/{account}/transfers"
+ARRIVED = {"amount": {"amount": 1, "currency": "EUR"}, "booked_on": "2026-06-10", "reference": "4711"}
 REPAID = {"amount": {"amount": 1, "currency": "EUR"}, "repaid_on": "2026-06-10", "reference": "4712"}
 METHOD = "/accounts/{account}/payment-method"
 PRODUCT = "/accounts/{account}/subscription/lines/{product}"
+VERSION = "/accounts/{account}/catalogue-version"
 TERM = "/accounts/{account}/contract/term"
 LONGER = {"interval_months": 12, "reason": "They asked for it"}
 AUTOSCALING = "/accounts/{account}/autoscaling"
@@ -164,6 +173,13 @@ def with_invoice(company: Company) -> dict[str, str]:
     return {"number": number}
 
 
+def with_transfer(company: Company) -> dict[str, str]:
+    """A transfer of a part of the first invoice."""
+    with_invoice(company)
+    event = request("POST", TRANSFERS, claims=STAFF, path=company.path, body=ARRIVED)
+    return {"transfer": answer(record_payment, event).body["transfer"]["id"]}
+
+
 def with_claim(_: Company) -> dict[str, str]:
     """An open claim in both directions."""
     number, day = "LV-2025-000001", NOW.date()
@@ -214,6 +230,23 @@ def with_rates(_: Company) -> dict[str, str]:
     body = rates_body(DailyRatesBody.model_validate(RATES).value(NOW.date()))
     restore_items([{"pk": "EXCHANGE-RATES", "sk": "RATES#2026-06-10", "body": body, "version": 1}])
     return {"day": "2026-06-10"}
+
+
+def with_another_version(company: Company) -> dict[str, str]:
+    """The catalogue has a version 2."""
+    body = with_value(CATALOGUE, 5900, "products", 0, "tiers", 0, "prices", "EUR")
+    event = request("PUT", "/catalogue", claims=STAFF, body=body, headers={"If-Match": '"1"'})
+    assert answer(administer_catalogue, event).status == 200
+    return company.path
+
+
+def with_pending_version(company: Company) -> dict[str, str]:
+    """Staff move the account to version 2."""
+    with_another_version(company)
+    body, headers = {"version": 2, "reason": "Prices of 2027"}, {"If-Match": '"1"'}
+    event = request("PUT", VERSION, claims=STAFF, path=company.path, body=body, headers=headers)
+    assert answer(administer_subscriptions, event).status == 200
+    return company.path
 
 
 def with_ending_product(company: Company) -> dict[str, str]:
@@ -320,6 +353,11 @@ MATRIX = [
         with_rates,
     ),
     Cell(administer_exchange_rates, "GET", "/invoicing/awaiting-rates", 403, 403, 200, 403),
+    Cell(administer_exchange_rates, "GET", "/tax-rates", 403, 403, 200, 403),
+    # The seller of these tests has the VAT of a member state.
+    Cell(administer_exchange_rates, "PUT", "/tax-rates", 403, 403, 409, 403, {"rates": []}, {"If-None-Match": "*"}),
+    Cell(administer_exchange_rates, "GET", "/invoicing/awaiting-tax-rates", 403, 403, 200, 403),
+    Cell(administer_exchange_rates, "GET", "/tax-exemptions", 403, 403, 200, 403),
     Cell(administer_test_clocks, "GET", "/test-clocks", 403, 403, 200, 403),
     Cell(administer_test_clocks, "POST", "/test-clocks", 403, 403, 201, 403, {"test_clock": "q2", "now": CLOCK_BEGINS}),
     Cell(administer_test_clocks, "GET", CLOCK, 403, 403, 200, 403, prepare=with_clock),
@@ -356,6 +394,21 @@ MATRIX = [
         with_vat_check,
     ),
     Cell(administer_vat_numbers, "GET", INVOICE + "/vat-number-check", 403, 403, 200, 404, prepare=with_vat_check),
+    Cell(record_payment, "GET", TRANSFERS, 403, 403, 200, 404),
+    Cell(record_payment, "GET", TRANSFERS + "/{transfer}", 403, 403, 200, 404, prepare=with_transfer),
+    Cell(record_payment, "POST", TRANSFERS, 403, 403, 200, 404, ARRIVED, None, with_invoice),
+    Cell(
+        record_payment,
+        "POST",
+        TRANSFERS + "/{transfer}/take-back",
+        403,
+        403,
+        200,
+        404,
+        {"reason": "Another customer's"},
+        None,
+        with_transfer,
+    ),
     Cell(record_payment, "POST", INVOICE + "/payments", 403, 403, 200, 404, TRANSFERRED, None, with_invoice),
     Cell(record_payment, "POST", INVOICE + "/write-off", 403, 403, 200, 404, {"reason": "Gone"}, None, with_invoice),
     Cell(record_payment, "POST", INVOICE + "/repayments", 403, 403, 422, 404, REPAID, None, with_invoice),
@@ -421,6 +474,32 @@ MATRIX = [
         lambda _: {"product": "search"},
     ),
     Cell(administer_subscriptions, "DELETE", PRODUCT + "/ending", 200, 403, 200, 404, prepare=with_ending_product),
+    Cell(administer_subscriptions, "GET", VERSION, 403, 403, 200, 404),
+    Cell(
+        administer_subscriptions,
+        "PUT",
+        VERSION,
+        403,
+        403,
+        200,
+        404,
+        {"version": 2, "reason": "Prices of 2027"},
+        {"If-Match": '"1"'},
+        with_another_version,
+    ),
+    Cell(administer_subscriptions, "DELETE", VERSION, 403, 403, 200, 404, prepare=with_pending_version),
+    read("/accounts/{account}/tax-exemptions", administer_subscriptions),
+    Cell(
+        administer_subscriptions,
+        "PUT",
+        "/accounts/{account}/tax-exemptions",
+        403,
+        403,
+        200,
+        404,
+        {"exemptions": [EXEMPT]},
+        {"If-Match": '"0"'},
+    ),
     read(TERM, administer_subscriptions),
     Cell(administer_subscriptions, "PUT", TERM, 403, 403, 200, 404, LONGER, {"If-Match": '"0"'}),
     Cell(
@@ -530,6 +609,7 @@ NOTHING = {
     "product": "search",
     "store": "nordlys-fi",
     "success_manager": "nobody",
+    "transfer": "20260610-0-1",
 }
 """Parameters for requests without prepared state."""
 

@@ -112,7 +112,7 @@ def test_a_route_of_an_account_may_ask_for_its_test_clock(cell: Cell, company: C
     """Whatever else the request needs: there is a clock, and no such account on it."""
     with_clock(company)
     path = {
-        **dict.fromkeys(("number", "user", "review", "product", "month", "store", "one_off"), "nobody"),
+        **dict.fromkeys(("number", "user", "review", "product", "month", "store", "transfer", "one_off"), "nobody"),
         "account": "q1.nobody",
     }
     body = {} if callable(cell.body) else cell.body
@@ -155,6 +155,7 @@ RECORDING = {
     "issue_invoices",
     "note_mail_feedback",
     "note_payment_notice",
+    "notify",
     "prepare_download",
     "reconcile_books",
     "record_payment",

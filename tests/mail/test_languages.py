@@ -35,6 +35,7 @@ WITHOUT_MAIL = {
     "payment.repaid",
     "download.requested",
     "exchange_rates.replaced",
+    "tax_rates.replaced",
     "test_clock.advancing",
     "test_clock.created",
     "test_clock.deleted",

@@ -7,6 +7,8 @@ texts for every request.
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import date
 from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Annotated, Any
@@ -33,12 +35,15 @@ if TYPE_CHECKING:
     from billing.ending.exports.records import DownloadStore
     from billing.ending.reactivation.records import ReactivationStore
     from billing.invoicing.exchange_rates.records import ExchangeRateStore
+    from billing.invoicing.exemptions.records import ExemptionStore
     from billing.invoicing.invoices import Seller
     from billing.invoicing.one_off_records import OneOffStore
     from billing.invoicing.reconciliation.records import ReconciliationStore
     from billing.invoicing.records import InvoiceStore
     from billing.invoicing.settings import InvoicingSettings, UnconfirmedVatNumber
-    from billing.invoicing.to_come import SellerAddress
+    from billing.invoicing.tax_rates.records import TaxRateStore
+    from billing.invoicing.tax_rates.rules import SellerAddress
+    from billing.invoicing.transfer_records import TransferStore
     from billing.invoicing.vat_numbers.records import VatNumberStore
     from billing.invoicing.vat_numbers.register import VatRegister
     from billing.payments.gateway import PaymentGateway, PaymentNotices
@@ -57,6 +62,7 @@ if TYPE_CHECKING:
     from billing.scaling.reviews.records import ReviewStore
     from billing.scaling.reviews.success_manager_records import SuccessManagerStore
     from billing.subscriptions.catalogue_records import CatalogueStore
+    from billing.subscriptions.records import SubscriptionStore
     from billing.usage.backlog import UsageBacklog
     from billing.usage.records import UsageStore
 else:  # the commands of a function import the stores and interfaces that they name
@@ -71,7 +77,10 @@ else:  # the commands of a function import the stores and interfaces that they n
     DeliveryStore = DownloadStore = DueStore = EventStore = InvoiceStore = OneOffStore = PaymentStore = PurgeStore = Any
     ReactivationStore = ReviewStore = SuccessManagerStore = UsageStore = InvoicingSettings = SellerAddress = Any
     ExchangeRateStore = Method = Seller = UnconfirmedVatNumber = VatNumberStore = VatRegister = Any
-    AccountListStore = ErasureStore = ReconciliationStore = PaymentLedger = TermStore = Any
+    AccountListStore = ErasureStore = ReconciliationStore = PaymentLedger = TermStore = TransferStore = (
+        SubscriptionStore
+    ) = Any
+    TaxRateStore = ExemptionStore = Any
 
 
 PaymentSecret = Callable[[str], str]
@@ -117,6 +126,7 @@ download_store: Callable[[], DownloadStore] = _store("ending.exports.records", "
 due_store: Callable[[], DueStore] = _store("platform.due_work.records", "DueStore")
 erasure_store: Callable[[], ErasureStore] = _store("ending.erasure.records", "ErasureStore")
 event_store: Callable[[], EventStore] = _store("platform.events.records", "EventStore")
+exemption_store: Callable[[], ExemptionStore] = _store("invoicing.exemptions.records", "ExemptionStore")
 exchange_rate_store: Callable[[], ExchangeRateStore] = _store("invoicing.exchange_rates.records", "ExchangeRateStore")
 invoice_store: Callable[[], InvoiceStore] = _store("invoicing.records", "InvoiceStore")
 one_off_store: Callable[[], OneOffStore] = _store("invoicing.one_off_records", "OneOffStore")
@@ -127,10 +137,13 @@ reconciliation_store: Callable[[], ReconciliationStore] = _store(
     "invoicing.reconciliation.records", "ReconciliationStore"
 )
 review_store: Callable[[], ReviewStore] = _store("scaling.reviews.records", "ReviewStore")
+subscription_store: Callable[[], SubscriptionStore] = _store("subscriptions.records", "SubscriptionStore")
 success_manager_store: Callable[[], SuccessManagerStore] = _store(
     "scaling.reviews.success_manager_records", "SuccessManagerStore"
 )
+tax_rate_store: Callable[[], TaxRateStore] = _store("invoicing.tax_rates.records", "TaxRateStore")
 term_store: Callable[[], TermStore] = _store("accounts.term_records", "TermStore")
+transfer_store: Callable[[], TransferStore] = _store("invoicing.transfer_records", "TransferStore")
 usage_store: Callable[[], UsageStore] = _store("usage.records", "UsageStore")
 vat_number_store: Callable[[], VatNumberStore] = _store("invoicing.vat_numbers.records", "VatNumberStore")
 
@@ -143,13 +156,22 @@ read_clocks_from(clock_store)
 def seller_address() -> SellerAddress:
     """The part of the seller's address that taxes depend on."""
     from billing.accounts.information import as_printed, normal_postcode
-    from billing.invoicing.to_come import SellerAddress
+    from billing.invoicing.tax_rates.rules import SellerAddress
 
     return SellerAddress(
         country=os.environ["SELLER_COUNTRY"],
         postcode=as_printed(normal_postcode, os.environ["SELLER_POSTCODE"] or None),
         city=os.environ["SELLER_CITY"],
     )
+
+
+def taxed_from() -> SellerAddress:
+    """The seller's address, with the tax rates of staff where these apply. One get for a seller outside of the EU."""
+    from billing.invoicing.tax_rates.rules import has_own_rates
+
+    address = seller_address()
+    # By the rules for territories that have no end.
+    return replace(address, rates=tax_rate_store().tax_rates()) if has_own_rates(address, date.max) else address
 
 
 @cache
@@ -423,7 +445,10 @@ Payments = Annotated[PaymentGateway, Depends(payments)]
 ChargedMethods = Annotated[frozenset[Method], Depends(charged_methods)]
 Invoices = Annotated[InvoiceStore, Depends(invoice_store)]
 OneOffs = Annotated[OneOffStore, Depends(one_off_store)]
-TaxedFrom = Annotated[SellerAddress, Depends(seller_address)]
+Transfers = Annotated[TransferStore, Depends(transfer_store)]
+TaxedFrom = Annotated[SellerAddress, Depends(taxed_from)]
+SellerPlace = Annotated[SellerAddress, Depends(seller_address)]
+TaxRateTable = Annotated[TaxRateStore, Depends(tax_rate_store)]
 VatNumberPolicy = Annotated[UnconfirmedVatNumber | None, Depends(unconfirmed_vat_number)]
 DeployedSettings = Annotated[InvoicingSettings, Depends(invoicing_settings)]
 Downloads = Annotated[DownloadStore, Depends(download_store)]
@@ -431,6 +456,7 @@ Files = Annotated[Documents, Depends(documents)]
 Cancellations = Annotated[CancellationStore, Depends(cancellation_store)]
 Claims = Annotated[ClaimStore, Depends(claim_store)]
 Purges = Annotated[PurgeStore, Depends(purge_store)]
+Exemptions = Annotated[ExemptionStore, Depends(exemption_store)]
 ExchangeRates = Annotated[ExchangeRateStore, Depends(exchange_rate_store)]
 VatNumbers = Annotated[VatNumberStore, Depends(vat_number_store)]
 Reactivations = Annotated[ReactivationStore, Depends(reactivation_store)]

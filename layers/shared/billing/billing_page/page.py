@@ -9,10 +9,12 @@ from billing.accounts.appointments import Appointment
 from billing.accounts.information import BillingInformation
 from billing.accounts.rules import Account
 from billing.accounts.terms import TermChange
+from billing.invoicing.exemptions.rules import NO_EXEMPTIONS, Exemptions
 from billing.invoicing.invoices import Invoice
 from billing.invoicing.one_offs import NO_ONE_OFFS, OneOffs
 from billing.invoicing.periods import PaidPeriod
 from billing.invoicing.settings import UnconfirmedVatNumber
+from billing.invoicing.tax import Tax
 from billing.invoicing.to_come import InvoicingState, due_of, invoices_to_come, next_invoice
 from billing.invoicing.vat_numbers.rules import VatNumberCheck
 from billing.invoicing.vat_territories import Address
@@ -24,12 +26,13 @@ from billing.subscriptions.subscriber import FixedMonths, Subscriber
 
 @dataclass(frozen=True, slots=True)
 class NextCharge:
-    """The next invoice of an account: its day and its amounts, before credit."""
+    """The next invoice of an account: its day and its amounts, before credit, and the rule and rate of its tax."""
 
     on: date
     net: Money
     tax: Money
     total: Money
+    taxed: Tax
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +40,8 @@ class BillingPage:
     """The content of an account's billing page. `invoices` are the newest ones, newest first.
 
     `period` is the running paid period as stored, `vat_check` the last check of a VAT number, `appointment` the newest
-    appointment of an admin by staff, `term` the newest change of the contract's term. Each can be None. `one_offs` are
-    the charges and the goodwill that are open.
+    appointment of an admin by staff, `term` the newest change of the contract's term. Each can be None. `exemptions`
+    are those from tax, `one_offs` the charges and the goodwill that are open.
     """
 
     account: Account
@@ -50,6 +53,7 @@ class BillingPage:
     vat_check: VatNumberCheck | None = None
     appointment: Appointment | None = None
     term: TermChange | None = None
+    exemptions: Exemptions = NO_EXEMPTIONS
     one_offs: OneOffs = NO_ONE_OFFS
 
     @property
@@ -70,7 +74,13 @@ class BillingPage:
         """Returns the invoices that are to come for the contract months that begin before `day`, as of today."""
         state = self._state(self.subscriber, today, seller, policy)
         return tuple(
-            NextCharge(max(today, each.draft.since), each.draft.net, each.draft.tax_amount, each.draft.total)
+            NextCharge(
+                max(today, each.draft.since),
+                each.draft.net,
+                each.draft.tax_amount,
+                each.draft.total,
+                each.draft.tax,
+            )
             for each in invoices_to_come(state, day)
         )
 
@@ -84,12 +94,22 @@ class BillingPage:
         if following is None:
             return None
         on, draft = following
-        return NextCharge(on, draft.net, draft.tax_amount, draft.total)
+        return NextCharge(on, draft.net, draft.tax_amount, draft.total, draft.tax)
 
     def _state(
         self, subscriber: Subscriber, today: date, seller: Address, policy: UnconfirmedVatNumber | None
     ) -> InvoicingState:
         """What decides the next invoices. They are shown before credit."""
         company, due = self.information.company.details, due_of(subscriber, self.period, today)
-        open_ones = self.one_offs.open
-        return InvoicingState(subscriber, company, due, self.period, 0, seller, self.vat_check, policy, open_ones)
+        return InvoicingState(
+            subscriber,
+            company,
+            due,
+            self.period,
+            0,
+            seller,
+            self.vat_check,
+            policy,
+            self.exemptions,
+            self.one_offs.open,
+        )

@@ -33,6 +33,9 @@ from billing.invoicing.one_offs import (
 from billing.invoicing.records import BillingContext
 from billing.invoicing.seller_currency import ExchangeRateUnknown, in_sellers_currency, wait_for_rate
 from billing.invoicing.settings import InvoicingSettings
+from billing.invoicing.tax import TaxRule
+from billing.invoicing.tax_rate_hold import wait_for_tax_rate
+from billing.invoicing.tax_rates.rules import TaxRateUnknown
 from billing.invoicing.to_come import (
     InvoicingState,
     draft_of_one_offs,
@@ -91,7 +94,8 @@ def add_one_off(
 
     One get and one transaction; at once, one read more for the first number of a process, and one get for tax that is
     also in the seller's currency; one read and one get more if the transaction's condition fails. Raises RuleViolation,
-    OneOffExists, TooManyOneOffs, AccountEnded, VatNumberUnconfirmed, ExchangeRateUnknown, ConcurrentChange.
+    OneOffExists, TooManyOneOffs, AccountEnded, TaxRateUnknown, VatNumberUnconfirmed, ExchangeRateUnknown,
+    ConcurrentChange.
     """
     account, today = billing.subscriber.account, billing.subscriber.account.contract.today(context.time)
     one_off = OneOff(
@@ -193,6 +197,8 @@ def _at_once(
     lapses = Money(0, charge.price.currency)
     if is_preview:
         return OneOffChange(charge, ((today, draft),), (), lapses)
+    if draft.tax.rule is TaxRule.RATE_MISSING:
+        raise TaxRateUnknown(wait_for_tax_rate(billing, draft, context, store, is_due=False))
     if waits_for_vat_number(billing, draft, context.time, settings, store):
         raise VatNumberUnconfirmed
     converted = in_sellers_currency(draft, billing.subscriber.account.contract, settings, store)
@@ -293,9 +299,10 @@ def _state(billing: BillingContext, today: date, settings: InvoicingSettings) ->
         billing.due or due_of(billing.subscriber, billing.period, today),
         billing.period,
         billing.credit,
-        settings.seller,
+        billing.taxed_from(settings.seller),
         billing.vat_check,
         settings.unconfirmed,
+        billing.exemptions,
         billing.one_offs.open,
     )
 

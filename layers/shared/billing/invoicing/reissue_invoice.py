@@ -41,7 +41,8 @@ from billing.invoicing.periods import Adjustment, PaidPeriod
 from billing.invoicing.records import BillingContext, InvoiceStore, PaymentChange, WholeInvoice
 from billing.invoicing.seller_currency import ExchangeRateUnknown, in_sellers_currency
 from billing.invoicing.settings import InvoicingSettings
-from billing.invoicing.tax import Tax, TaxRule
+from billing.invoicing.tax import AwaitedTaxRate, Tax, TaxRule
+from billing.invoicing.tax_rates.rules import TaxRateUnknown
 from billing.invoicing.vat_numbers.rules import tax_on_sale
 from billing.kernel.contract_calendar import months_after
 from billing.kernel.errors import RuleViolation, Violation
@@ -93,7 +94,7 @@ def preview_correction(
     store: InvoiceStore,
 ) -> PlannedCorrection:
     """What `reissue_invoice` would issue now. It reads as much. Raises NotFound, RuleViolation, AlreadyCredited,
-    NotCorrectable, ExchangeRateUnknown."""
+    NotCorrectable, ExchangeRateUnknown, TaxRateUnknown."""
     corrected = store.invoice(billing.subscriber.account.id, number)
     return _plan(billing, corrected, right, reason, keeps_tax, context, settings, store)
 
@@ -119,14 +120,15 @@ def reissue_invoice(
     The same again, with the same reason, is the invoice that there is. Two reads, one query for an invoice of a period
     that has ended, and one transaction; one read more for each first number that a process gives, one query for what
     credit may pay, one get for tax that is also in the seller's currency. Raises NotFound, RuleViolation,
-    AlreadyCredited, NotCorrectable, ExchangeRateUnknown, AlreadyPaid, ConcurrentChange, UpstreamFailed.
+    AlreadyCredited, NotCorrectable, ExchangeRateUnknown, TaxRateUnknown, AlreadyPaid, ConcurrentChange, UpstreamFailed.
     """
     account = billing.subscriber.account
     corrected = store.invoice(account.id, number)
     try:
         planned = _plan(billing, corrected, right, reason, keeps_tax, context, settings, store)
     except AlreadyCredited:
-        existing = _standing(corrected, right, reason, store)
+        tax = corrected.invoice.draft.tax if keeps_tax else _tax_anew(billing, corrected.invoice, settings)
+        existing = _standing(corrected, right, reason, tax, store)
         if existing is None:
             raise
         return existing
@@ -300,7 +302,11 @@ def _adjusted(
 
 def _tax_anew(billing: BillingContext, invoice: IssuedInvoice, settings: InvoicingSettings) -> Tax:
     day = invoice.draft.tax_point or invoice.produced_on
-    return tax_on_sale(settings.seller, billing.company, day, billing.vat_check, settings.unconfirmed)
+    seller, policy = billing.taxed_from(settings.seller), settings.unconfirmed
+    tax = tax_on_sale(seller, billing.company, day, billing.vat_check, policy, billing.exemptions)
+    if tax.rule is TaxRule.RATE_MISSING:
+        raise TaxRateUnknown(AwaitedTaxRate(tax.country, day))
+    return tax
 
 
 def _draft(invoice: IssuedInvoice, lines: tuple[InvoiceLine, ...], tax: Tax, credit: int) -> InvoiceDraft:
@@ -371,18 +377,19 @@ def _invoiced(of: PeriodOfInvoice, note: IssuedInvoice, invoice: IssuedInvoice) 
 
 
 def _standing(
-    corrected: WholeInvoice, right: Sequence[RightAmount], reason: str, store: InvoiceStore
+    corrected: WholeInvoice, right: Sequence[RightAmount], reason: str, tax: Tax, store: InvoiceStore
 ) -> WholeInvoice | None:
-    """The invoice that this very request has issued before, if it has."""
-    account = corrected.invoice.account
+    """The invoice that this very request has issued before, if it has: other amounts or another tax are another one."""
+    account, lines = corrected.invoice.account, corrected.invoice.draft.lines
     for number in sorted({number for _, number in corrected.payment.credited}, reverse=True):
-        correction = store.invoice(account, number).invoice.corrects
+        note = store.invoice(account, number).invoice
+        correction = note.corrects
         if correction is None or correction.replaced_by is None or correction.reason != reason:
             continue
         whole = store.invoice(account, correction.replaced_by)
-        nets = {line.product: line.net.amount for line in whole.invoice.draft.lines}
-        lines = corrected.invoice.draft.lines
-        named = [each for each in right if each.line < len(lines)]
-        if all(nets.get(lines[each.line].product, 0) == each.net for each in named):
+        nets = {line.product: -line.net.amount for line in note.draft.lines}
+        nets |= {lines[each.line].product: each.net for each in right if each.line < len(lines)}
+        issued = {line.product: line.net.amount for line in whole.invoice.draft.lines}
+        if whole.invoice.draft.tax == tax and {each: net for each, net in nets.items() if net} == issued:
             return whole
     return None

@@ -8,6 +8,7 @@ from datetime import date, timedelta
 
 from billing.accounts.information import CompanyDetails
 from billing.invoicing.due import InvoicingDue
+from billing.invoicing.exemptions.rules import Exemptions
 from billing.invoicing.holds import PendingInvoice
 from billing.invoicing.invoices import BillingReason, InvoiceDraft, build_draft, credit_after
 from billing.invoicing.one_offs import OneOff, lines_of_one_offs, settled
@@ -26,22 +27,13 @@ DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
-class SellerAddress:
-    """The part of the seller's address that taxes depend on."""
-
-    country: str
-    postcode: str | None
-    city: str
-
-
-@dataclass(frozen=True, slots=True)
 class InvoicingState:
     """All that decides what an account is invoiced next.
 
     `due` is the next contract month to invoice, `period` the running paid period as stored, None where there is none.
     `credit` is the credit balance in minor units, tax included. `seller` is the address that the tax depends on.
     `vat_check` and `policy` are the last check of the VAT number and the deployment's treatment of unconfirmed ones.
-    `one_offs` are the charges and the goodwill that are open.
+    `exemptions` are those of the account, `one_offs` the charges and the goodwill that are open.
     """
 
     subscriber: Subscriber
@@ -52,6 +44,7 @@ class InvoicingState:
     seller: Address
     vat_check: VatNumberCheck | None
     policy: UnconfirmedVatNumber | None
+    exemptions: Exemptions
     one_offs: tuple[OneOff, ...] = ()
 
 
@@ -142,7 +135,7 @@ def draft_of(fixed: FixedMonth, state: InvoicingState) -> InvoiceDraft:
 
     The one-offs that were added before that day are on it, with its tax: an invoice has one tax point and one rate.
     """
-    tax = tax_on_sale(state.seller, state.company, fixed.since, state.vat_check, state.policy)
+    tax = tax_on_sale(state.seller, state.company, fixed.since, state.vat_check, state.policy, state.exemptions)
     currency = state.subscriber.account.contract.currency
     lines = fixed.lines
     if fixed.takes_one_offs:
@@ -164,6 +157,6 @@ def draft_of_one_offs(lines: tuple[InvoiceLine, ...], day: date, state: Invoicin
     The tax on a service becomes chargeable when it is supplied, and member states may let it be no later than the
     invoice is issued (Directive 2006/112/EC, articles 63 and 66(a)). Staff name no day of supply, so it is that day.
     """
-    tax = tax_on_sale(state.seller, state.company, day, state.vat_check, state.policy)
+    tax = tax_on_sale(state.seller, state.company, day, state.vat_check, state.policy, state.exemptions)
     currency = state.subscriber.account.contract.currency
     return build_draft(BillingReason.ONE_OFF, day, day + DAY, lines, tax, state.credit, currency, day)

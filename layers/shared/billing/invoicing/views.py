@@ -142,6 +142,7 @@ class PreviewView(View):
 
     `occasion` is `period`, `tier_change`, or `one_off` for one-off charges alone. `credit` is taken from earlier
     credits, `due` is what is left to pay.
+    `prices_change_on` is the renewal with which another version of the catalogue holds, null without one.
     """
 
     on: date
@@ -154,9 +155,10 @@ class PreviewView(View):
     total: MoneyView
     credit: MoneyView
     due: MoneyView
+    prices_change_on: date | None
 
     @classmethod
-    def of(cls, on: date, draft: InvoiceDraft, language: str) -> PreviewView:
+    def of(cls, on: date, draft: InvoiceDraft, language: str, prices_change_on: date | None = None) -> PreviewView:
         return cls(
             on=on,
             occasion=draft.occasion,
@@ -168,6 +170,7 @@ class PreviewView(View):
             total=MoneyView.of(draft.total),
             credit=MoneyView.of(draft.credit),
             due=MoneyView.of(draft.due),
+            prices_change_on=prices_change_on,
         )
 
 
@@ -200,7 +203,7 @@ class PaymentStandingView(View):
     """Where the payment stands. `next_attempt_on` is null where none is to come by itself; `failure` is why the last
     attempt has failed; `reference` is that of the customer's own transfer.
 
-    `left` is what is still to be paid unless it is done, or of a credit note what goes back; `credited` are lines that
+    `paid` is what was paid, with credit too, or has gone back; `left` is what is still to be; `credited` are lines that
     credit notes have taken back, `waived` and `refunded` what became of their money; `refunded` has also what was
     refunded at Stripe itself.
     """
@@ -212,6 +215,7 @@ class PaymentStandingView(View):
     next_attempt_on: date | None
     failure: str | None
     reference: str | None
+    paid: MoneyView
     left: MoneyView
     waived: MoneyView
     refunded: MoneyView
@@ -228,6 +232,7 @@ class PaymentStandingView(View):
             next_attempt_on=payment.retried_on,
             failure=payment.failure,
             reference=payment.reference,
+            paid=MoneyView(amount=payment.paid, currency=currency),
             left=MoneyView.of(record.left),
             waived=MoneyView(amount=payment.waived, currency=currency),
             refunded=MoneyView(amount=payment.refunded, currency=currency),
@@ -519,24 +524,25 @@ class CorrectionPreviewView(CreditNotePreviewView):
         return cls(**dict(note), invoice=PreviewView.of(on, planned.draft, language))
 
 
+class AmountBody(Body):
+    """An amount in minor units."""
+
+    amount: Annotated[int, Field(strict=True, gt=0)]
+    currency: Annotated[str, Field(pattern="^[A-Z]{3}$")]
+
+
 class RecordedPaymentBody(Body):
-    """Money that has arrived on the bank account, by the reference that came with it."""
+    """Money that has arrived on the bank account, by the reference that came with it: all that is left, or `amount`."""
 
     paid_on: IsoDate
     reference: Annotated[Text, Field(description="By which the transfer is known.")]
+    amount: AmountBody | None = None
 
 
 class WriteOffBody(Body):
     """Why an invoice will not be paid."""
 
     reason: Text
-
-
-class AmountBody(Body):
-    """An amount in minor units."""
-
-    amount: Annotated[int, Field(strict=True, gt=0)]
-    currency: Annotated[str, Field(pattern="^[A-Z]{3}$")]
 
 
 class RepaymentBody(Body):

@@ -65,6 +65,7 @@ UNTOUCHED = {
     " appointment, a change of the term and the open one-offs are pages of their own",
     keys.PURGE: "while an account is deleted, nobody is erased from it by themselves",
     keys.TOTAL: "counts usage",
+    keys.TRANSFER: "what the bank says of a payment, which law wants with the invoice (GDPR art. 17(3)(b))",
     keys.VAT_CHECK: "the evidence for an invoice's tax, which law wants whole (GDPR art. 17(3)(b))",
 }
 """The families that an erasure leaves, each with the reason."""

@@ -26,6 +26,7 @@ class FindingFacts(Facts):
         "owed-differs",
         "one-off-differs",
         "credit-differs",
+        "transfer-differs",
         "register-broken",
     ]
     subject: str

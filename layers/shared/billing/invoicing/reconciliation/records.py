@@ -18,6 +18,8 @@ from billing.invoicing.periods import PaidPeriod, amounts_of
 from billing.invoicing.reconciliation.mapping import finding_body, finding_from
 from billing.invoicing.reconciliation.rules import BookedDocument, BookedOneOff, Finding
 from billing.invoicing.records import BillingContext, InvoiceStore, stored_documents
+from billing.invoicing.transfer_records import transfer_from
+from billing.invoicing.transfers import Transfer
 from billing.kernel.events import Event
 from billing.kernel.schedules import Job, start_of
 from billing.platform.dynamodb import keys
@@ -50,6 +52,7 @@ class RecordedBooks:
     documents: tuple[BookedDocument, ...]
     known: tuple[Finding, ...]
     is_register_due: bool
+    transfers: tuple[Transfer, ...] = ()
     one_offs: tuple[OneOff, ...] = ()
 
 
@@ -74,6 +77,7 @@ class ReconciliationStore(InvoiceStore):
             documents=tuple(_booked(row, said.get(row.key), context) for row in rows),
             known=tuple(finding_from(row.body) for row in self._all(partition, keys.FINDING, None)),
             is_register_due=register_due in self._reads.get_all([register_due]),
+            transfers=tuple(map(transfer_from, self._all(partition, keys.TRANSFER, None))),
             one_offs=(
                 *context.one_offs.open,
                 *(closed_from(row.body) for row in self._all(partition, keys.EXTRA, ONE_OFFS_MAX)),
