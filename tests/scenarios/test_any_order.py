@@ -790,12 +790,12 @@ class Life:
         held = [each for each in invoices if each.number not in replaced and not _is_at_once(each)]
         return sorted(held, key=lambda each: firsts[each.number])
 
+    def issued_at_once(self) -> list[IssuedInvoice]:
+        return [each for each in self._documents() if _is_at_once(each)]
+
     def corrected(self) -> set[str]:
         """The numbers of the invoices that another one is in the place of."""
         return {each.replaces.number for each in self._documents() if each.replaces}
-
-    def issued_at_once(self) -> list[IssuedInvoice]:
-        return [each for each in self._documents() if _is_at_once(each)]
 
     def taken_back(self) -> list[IssuedInvoice]:
         """The credit notes of runs. One of a correction has its invoice in the place of the one that it names."""

@@ -94,7 +94,8 @@ def add_one_off(
 
     One get and one transaction; at once, one read more for the first number of a process, and one get for tax that is
     also in the seller's currency; one read and one get more if the transaction's condition fails. Raises RuleViolation,
-    OneOffExists, TooManyOneOffs, AccountEnded, VatNumberUnconfirmed, ExchangeRateUnknown, ConcurrentChange.
+    OneOffExists, TooManyOneOffs, AccountEnded, TaxRateUnknown, VatNumberUnconfirmed, ExchangeRateUnknown,
+    ConcurrentChange.
     """
     account, today = billing.subscriber.account, billing.subscriber.account.contract.today(context.time)
     one_off = OneOff(
