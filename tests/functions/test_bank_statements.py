@@ -395,6 +395,12 @@ WRONG_DECISIONS: list[tuple[Any, str, str]] = [
     ({"allocations": [{"invoice": "LV-2026-000999", "amount": 500}]}, "#/allocations/0/invoice", "unknown"),
     ({"allocations": [{"invoice": "no number", "amount": 500}]}, "#/allocations/0/invoice", "unknown"),
     ({"credit": {"account": "nobody"}}, "#/credit/account", "unknown"),
+    ({"credit": {"account": "q1.nordlys"}}, "#/credit/account", "unknown"),
+    (
+        {"allocations": [{"invoice": "LV-2026-000001", "amount": 500, "account": "nobody"}]},
+        "#/allocations/0/account",
+        "unknown",
+    ),
     ({"ignore": {"reason": ""}}, "#/ignore/reason", "too-short"),
 ]
 

@@ -19,6 +19,7 @@ from billing.invoicing.bank_statements.matching import Doubt, Part
 from billing.invoicing.bank_statements.records import BankStatementStore
 from billing.invoicing.settings import InvoicingSettings
 from billing.invoicing.transfers import Transfer
+from billing.kernel.account_ids import clock_of
 from billing.kernel.errors import (
     AccountNotFound,
     ConcurrentChange,
@@ -137,12 +138,18 @@ def _require(entry: BankEntry, replaces: Versions | None) -> None:
         raise StaleVersion
 
 
+def _is_customer(account: str, store: BankStatementStore) -> bool:
+    """Whether there is such an account. No bank moves the money of one on a test clock."""
+    return clock_of(account) is None and store.billing_context(account) is not None
+
+
 def _parts(
     entry: BankEntry, allocations: Sequence[Allocation], credit_to: str | None, store: BankStatementStore
 ) -> tuple[Part, ...]:
-    """What a decision books, by account. Raises RuleViolation for an invoice that no account has."""
+    """What a decision books, by account. Raises RuleViolation for an invoice that no account has,
+    and for an account that does not exist."""
     if credit_to is not None:
-        if store.billing_context(credit_to) is None:
+        if not _is_customer(credit_to, store):
             raise RuleViolation(Violation(("credit", "account"), AccountNotFound().detail, FieldCode.UNKNOWN))
         return (Part(credit_to, entry.booking.amount.amount, None),)
     unknown = [each.invoice for each in allocations if each.account is None]
@@ -152,7 +159,9 @@ def _parts(
     for place, each in enumerate(allocations):
         found = located.get(each.invoice)
         account = each.account or (None if found is None else found.account)
-        if account is None:
+        if each.account is not None and not _is_customer(each.account, store):
+            violations.append(Violation(("allocations", place, "account"), AccountNotFound().detail, FieldCode.UNKNOWN))
+        elif account is None:
             detail = "No account has this invoice. Name the account, if an earlier release has issued it."
             violations.append(Violation(("allocations", place, "invoice"), detail, FieldCode.UNKNOWN))
         else:
