@@ -1,22 +1,30 @@
-"""What staff change of a running account: its stores, products, discounts and term (decisions 0034, 0037)."""
+"""What staff change of a running account: stores, products, discounts, term, version of the catalogue, and
+exemptions from tax (decisions 0034, 0037, 0038, 0044)."""
 
+import os
 from typing import Annotated
 
 import billing.platform.dynamodb.transaction  # noqa: F401 - PynamoDB is loaded before the first request that writes
 from billing.accounts.administer_stores import change_store
 from billing.accounts.admission import Admission, Permits
 from billing.accounts.store_views import StoreChangeBody, StoreId, StoresView
+from billing.billing_page.change_exemptions import replace_exemptions
 from billing.billing_page.change_subscription import (
     ChangeRequest,
     SubscriptionChange,
     change_product,
     end_product,
     keep_product,
+    move_to_version,
     replace_discounts,
+    withdraw_version,
 )
 from billing.billing_page.change_term import agree_to_term, propose_term, take_term_back
 from billing.billing_page.change_views import (
     AccountProductBody,
+    CatalogueVersionBody,
+    CatalogueVersionChangeView,
+    CatalogueVersionView,
     ChangedTermView,
     ConsentBody,
     ContractTermView,
@@ -28,14 +36,16 @@ from billing.billing_page.change_views import (
     SubscriptionChangeView,
     TermBody,
 )
+from billing.billing_page.exemption_views import ExemptionsChangeView, ExemptionsView
 from billing.billing_page.page import BillingPage
 from billing.billing_page.records import BillingPageStore
+from billing.invoicing.exemptions.views import ExemptionsBody
 from billing.kernel.events import RequestContext
 from billing.kernel.permissions import Permission
 from billing.platform.http.answers import NoContent, Tagged, no_content, tagged
 from billing.platform.http.callers import Context, Now
 from billing.platform.http.models import AccountId
-from billing.platform.http.preconditions import IfMatch, Preview, replaced_version
+from billing.platform.http.preconditions import IfMatch, IfNoneMatch, Preview, replaced_version
 from billing.platform.http.resolver import entrypoint, make_api
 from billing.subscriptions.rules import Order
 from billing.wiring import Accounts, Pages, TaxedFrom, VatNumberPolicy, account_store
@@ -106,6 +116,35 @@ def put_discounts(
     return tagged(view, changed.page.subscription.version)
 
 
+@app.get("/accounts/<account>/tax-exemptions")
+def get_exemptions(account: AccountId, admission: MayRead, pages: Pages, now: Now) -> Tagged[ExemptionsView]:
+    """The exemptions of the account from tax, and from which day on they can be changed."""
+    page = _admitted(account, admission, pages)
+    return tagged(ExemptionsView.of(page, page.account.contract.today(now)), page.exemptions.version)
+
+
+@app.put("/accounts/<account>/tax-exemptions")
+def put_exemptions(
+    account: AccountId,
+    body: ExemptionsBody,
+    admission: MayChange,
+    context: Context,
+    pages: Pages,
+    seller: TaxedFrom,
+    policy: VatNumberPolicy,
+    if_match: IfMatch = None,
+    if_none_match: IfNoneMatch = None,
+    preview: Preview = False,
+) -> Tagged[ExemptionsChangeView]:
+    """Replace the exemptions of the account from tax, with their evidence. Admins and the billing address are told."""
+    page = _admitted(account, admission, pages)
+    replaces = replaced_version(if_match, if_none_match)
+    change = ChangeRequest(replaces, preview, context, seller, policy)
+    changed = replace_exemptions(page, body.values(), change, pages=pages)
+    view = ExemptionsChangeView.of(changed, page.account.contract.today(context.time))
+    return tagged(view, changed.page.exemptions.version)
+
+
 @app.put("/accounts/<account>/subscription/lines/<product>")
 def put_product(
     account: AccountId,
@@ -163,6 +202,52 @@ def delete_product_end(
     return _changed(keep_product(page, product, change, pages=pages), context)
 
 
+@app.get("/accounts/<account>/catalogue-version")
+def get_catalogue_version(
+    account: AccountId, admission: MayChange, pages: Pages, now: Now
+) -> Tagged[CatalogueVersionView]:
+    """The version of the catalogue that the account has, and the one that it moves to."""
+    page = _admitted(account, admission, pages)
+    return tagged(CatalogueVersionView.of(page, page.account.contract.today(now)), page.subscription.version)
+
+
+@app.put("/accounts/<account>/catalogue-version")
+def put_catalogue_version(
+    account: AccountId,
+    body: CatalogueVersionBody,
+    admission: MayChange,
+    context: Context,
+    pages: Pages,
+    seller: TaxedFrom,
+    policy: VatNumberPolicy,
+    if_match: IfMatch = None,
+    preview: Preview = False,
+) -> Tagged[CatalogueVersionChangeView]:
+    """Move the account to another version of the catalogue, with notice. Admins and the billing address are told."""
+    page = _admitted(account, admission, pages)
+    change = ChangeRequest(replaced_version(if_match), preview, context, seller, policy)
+    notice_days = int(os.environ["PRICE_NOTICE_DAYS"])
+    moved = move_to_version(page, body.version, body.effective_on, body.reason, notice_days, change, pages=pages)
+    return _moved(moved, context)
+
+
+@app.delete("/accounts/<account>/catalogue-version")
+def delete_catalogue_version(
+    account: AccountId,
+    admission: MayChange,
+    context: Context,
+    pages: Pages,
+    seller: TaxedFrom,
+    policy: VatNumberPolicy,
+    preview: Preview = False,
+) -> Tagged[CatalogueVersionChangeView]:
+    """Withdraw a move to another version of the catalogue, before its day. Admins and the billing address are told."""
+    page = _admitted(account, admission, pages)
+    # Only one thing can be withdrawn, so no version is named.
+    change = ChangeRequest(page.subscription.version, preview, context, seller, policy)
+    return _moved(withdraw_version(page, change, pages=pages), context)
+
+
 @app.get("/accounts/<account>/contract/term")
 def get_term(account: AccountId, admission: MayRead, pages: Pages, now: Now) -> Tagged[ContractTermView]:
     """How many months are paid at once, and the newest change of that."""
@@ -213,6 +298,11 @@ def delete_term(account: AccountId, admission: MayKeepTerm, context: Context, pa
     """Take a change of the term back, before its renewal."""
     take_term_back(_admitted(account, admission, pages), context, pages=pages)
     return no_content()
+
+
+def _moved(change: SubscriptionChange, context: RequestContext) -> Tagged[CatalogueVersionChangeView]:
+    today = change.page.account.contract.today(context.time)
+    return tagged(CatalogueVersionChangeView.of(change, today), change.page.subscription.version)
 
 
 def _changed(change: SubscriptionChange, context: RequestContext) -> Tagged[SubscriptionChangeView]:

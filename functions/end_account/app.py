@@ -21,6 +21,7 @@ from billing.ending.deletion.commands import PurgeProgress, Purger, purge_accoun
 from billing.ending.deletion.settle_claims import Settler, look_at_claim
 from billing.ending.erasure.commands import ErasureProgress, erase_person
 from billing.invoicing.close_books import close_books
+from billing.invoicing.exemptions.warn import warn_ending_exemption
 from billing.kernel.errors import UpstreamFailed
 from billing.kernel.events import RequestContext, by_system
 from billing.platform.clock import is_on_deleted_clock, time_of
@@ -73,10 +74,17 @@ def end(message: str, correlation: str) -> Mapping[str, Any]:
         now=context.time,
         correlation=correlation,
         is_replay=context.is_replay,
-        seller=wiring.seller_address(),
+        seller=wiring.taxed_from(),
         policy=wiring.unconfirmed_vat_number(),
         store=wiring.cancellation_store(),
         open_money=None if books is None else books.open,
+    )
+    told = warn_ending_exemption(
+        work.account,
+        now=context.time,
+        correlation=correlation,
+        is_replay=context.is_replay,
+        store=wiring.exemption_store(),
     )
     purged = _purged(work, correlation)
     if books is not None and books.failure is not None:
@@ -91,6 +99,7 @@ def end(message: str, correlation: str) -> Mapping[str, Any]:
         "appointed": appointed,
         "term": term,
         "erased": erased,
+        "exemption_told": told,
     }
 
 

@@ -7,6 +7,7 @@ import logging
 import subprocess
 import sys
 from dataclasses import replace
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -15,13 +16,14 @@ from billing.invoicing.documents.einvoice import Syntax, einvoice
 from billing.invoicing.documents.pdf import EMBEDDED_AS, invoice_pdf
 from billing.invoicing.documents.writing import BOLD, FONT, MISSING, drawable
 from billing.invoicing.invoices import IssuedInvoice, Replaced
+from billing.invoicing.tax import Tax, TaxRule
 from billing.payments.methods import Method
 from fontTools.ttLib import TTFont
 from hypothesis import given
 from hypothesis import strategies as st
 from pypdf import PdfReader
 
-from tests.documents.samples import BUYER, SELLER, STARTS, invoice, italian
+from tests.documents.samples import BUYER, SELLER, STARTS, invoice, italian, with_seller_tax
 from tests.documents.test_einvoice import credit_note
 from tests.properties import examples
 
@@ -81,6 +83,33 @@ def test_an_italian_invoice_has_the_sentence_that_the_law_requires() -> None:
         "Addebitata sulla vostra carta",
     ):
         assert words in text.replace(".", "") or words in text, words
+
+
+@pytest.mark.parametrize(
+    ("tax", "language", "expected"),
+    [
+        (Tax(TaxRule.OWN_RATE, "CH", Decimal("8.125"), "MWST"), "en", ["MWST 8.125% (Switzerland)"]),
+        (Tax(TaxRule.OWN_RATE, "CH", Decimal("8.1"), "IVA"), "it", ["IVA 8,1% (Svizzera)"]),
+        (
+            Tax(TaxRule.ZERO_RATED, "CH", Decimal(0), "MWST", {"en": "Zero-rated export"}),
+            "it",
+            ["MWST", "Zero-rated export"],
+        ),
+        (Tax(TaxRule.EXEMPT, "DK", Decimal(0), None, {"en": "Exempt", "it": "Esente"}), "it", ["IVA", "Esente"]),
+    ],
+)
+def test_a_tax_of_staff_has_its_name_and_words(tax: Tax, language: str, expected: list[str]) -> None:
+    written = squeezed(rendered(invoice(tax=tax, language=language)))
+
+    assert all(each in written for each in expected)
+
+
+def test_a_tax_of_staff_in_the_sellers_currency_has_its_name() -> None:
+    own = invoice(tax=Tax(TaxRule.OWN_RATE, "CH", Decimal("8.1"), "MWST"))
+    written = squeezed(rendered(with_seller_tax(own, "CHF")))
+
+    assert "MWST in CHF" in written
+    assert "MWST: " in written
 
 
 def test_a_credit_note_names_the_invoice_that_it_corrects() -> None:

@@ -20,10 +20,11 @@ from billing.invoicing.credit_notes import (
     to_credit,
     within,
 )
-from billing.invoicing.dunning import InvoicePayment, after_charge, initial_payment, mark_received
+from billing.invoicing.dunning import InvoicePayment, after_charge, initial_payment
 from billing.invoicing.entries import Entry, EntryKind
 from billing.invoicing.invoices import Correction, InvoiceStatus, IssuedInvoice
 from billing.invoicing.tax import Tax, TaxRule
+from billing.invoicing.transfers import after_transfer
 from billing.kernel.errors import RuleViolation
 from billing.kernel.money import Money
 from billing.payments.methods import Charge, ChargeState, Method
@@ -186,7 +187,7 @@ def test_the_part_paid_with_credit_goes_to_the_credit_balance() -> None:
 
 def test_a_transfer_is_carried() -> None:
     issued = of_lines(10_000)
-    by_transfer = mark_received(opened(issued), STARTS, Method.BANK_TRANSFER, "E2E-1")
+    by_transfer = after_transfer(opened(issued), opened(issued).left, STARTS, "E2E-1", is_awaited=True)
 
     money = allocate(issued, by_transfer, replace(CORRECTION, lines=(0,)), "CN-1", 12_500, TODAY)
 

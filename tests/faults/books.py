@@ -22,7 +22,7 @@ from billing.ending.cancellation.rules import Reason
 from billing.ending.reactivation.commands import complete_reactivation, reactivation_quote, request_reactivation
 from billing.ending.reactivation.records import ReactivationStore
 from billing.invoicing.close_books import close_books
-from billing.invoicing.collect_payments import collect_payments, record_payment, try_payment_again
+from billing.invoicing.collect_payments import collect_payments, try_payment_again
 from billing.invoicing.credit_notes import RequestedPart
 from billing.invoicing.due_mapping import day_body
 from billing.invoicing.dunning import UNPAID
@@ -32,6 +32,7 @@ from billing.invoicing.issue_credit_note import issue_credit_note
 from billing.invoicing.issue_invoices import issue_invoices
 from billing.invoicing.reconciliation.commands import Comparison, reconcile_account, reconcile_register
 from billing.invoicing.reconciliation.records import ReconciliationStore
+from billing.invoicing.record_transfer import record_payment
 from billing.invoicing.records import BillingContext, InvoiceRecord
 from billing.invoicing.reissue_invoice import RightAmount, reissue_invoice
 from billing.invoicing.settle_by_hand import record_repayment, write_off

@@ -16,6 +16,8 @@ import pytest
 from billing.invoicing.reconciliation.commands import DOCUMENTS_COMPARED, FINDINGS_MAX, Comparison, reconcile_account
 from billing.invoicing.reconciliation.records import REGISTER
 from billing.invoicing.reconciliation.rules import ROUND, Rule
+from billing.invoicing.record_transfer import record_transfer
+from billing.invoicing.transfers import BankTransfer
 from billing.kernel.contract_calendar import Contract
 from billing.kernel.errors import ConcurrentChange, UpstreamFailed
 from billing.kernel.money import Money, charged_money, charged_units
@@ -112,6 +114,22 @@ def credit_refunded() -> Living:
         world.work()
         [refund] = world.stripe.objects["refund"].values()
         assert (refund["metadata"]["credit_note"], refund["amount"]) == (FIRST, 12_000)
+    return world
+
+
+def transferred() -> Living:
+    """A transfer for an invoice that a card has paid: it is credit."""
+    world = company()
+    with world.calm():
+        record_transfer(
+            world.billing(),
+            BankTransfer("4711", Money(700, "EUR"), world.day),
+            context=world.context(),
+            store=world.invoicing,
+            gateway=world.payments,
+        )
+        [record] = world.invoicing.transfers(ACCOUNT, limit=10, after=None).items
+        assert [each.invoice for each in record.shares] == ["LV-2026-000002"]
     return world
 
 
@@ -351,6 +369,19 @@ def credit_from_nowhere(world: Living) -> None:
     world.table.answer("PutItem", {"TableName": TABLE, "Item": balance})
 
 
+def transfer_without_its_entry(world: Living) -> None:
+    def lost(payment: dict[str, Any]) -> None:
+        payment["entries"] = [each for each in payment["entries"] if each[0] not in {"transferred", "overpaid"}]
+
+    change_payment(world, "LV-2026-000002", lost)
+    [balance] = world.stored(keys.BALANCE)
+    world.rewrite(balance, json.dumps({"credit": 0}))
+
+
+def transfer_of_less_than_it_pays(world: Living) -> None:
+    change_item(world, keys.TRANSFER, lambda transfer: transfer["amount"].update(amount=1))
+
+
 DEBIT = "LV-2026-000003"
 BROKEN: list[tuple[Callable[[], Living], Break, Rule, str | None]] = [
     (company, more_at_stripe, Rule.PAYMENT_NOT_BOOKED, FIRST),
@@ -386,6 +417,8 @@ BROKEN: list[tuple[Callable[[], Living], Break, Rule, str | None]] = [
     (company, period_without_its_invoice, Rule.OWED_DIFFERS, "LV-2026-000002"),
     (company, invoice_of_no_period, Rule.OWED_DIFFERS, "LV-2026-000009"),
     (company, credit_from_nowhere, Rule.CREDIT_DIFFERS, None),
+    (transferred, transfer_without_its_entry, Rule.TRANSFER_DIFFERS, "LV-2026-000002"),
+    (transferred, transfer_of_less_than_it_pays, Rule.TRANSFER_DIFFERS, None),
 ]
 
 
@@ -393,7 +426,7 @@ def findings(world: Living) -> list[dict[str, Any]]:
     return [body(item) for item in world.stored(keys.FINDING)]
 
 
-WORLDS = [company, by_debit, unpaid, credited, disputed, taken_back, refunded_outside, credit_refunded]
+WORLDS = [company, by_debit, unpaid, credited, disputed, taken_back, refunded_outside, credit_refunded, transferred]
 
 
 @pytest.mark.parametrize("make", WORLDS)

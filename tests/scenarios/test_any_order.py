@@ -11,6 +11,7 @@ import json
 from calendar import monthrange
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
@@ -35,14 +36,18 @@ from billing.ending.cancellation.commands import (
 from billing.ending.cancellation.rules import Reason
 from billing.ending.reactivation.commands import complete_reactivation, reactivation_quote, request_reactivation
 from billing.ending.reactivation.records import ReactivationStore
+from billing.invoicing.entries import EntryKind, sum_of
 from billing.invoicing.exchange_rates.records import ExchangeRateStore
 from billing.invoicing.exchange_rates.replace import replace_rates
 from billing.invoicing.exchange_rates.rules import DailyRates, rate_day
 from billing.invoicing.invoices import IssuedInvoice
 from billing.invoicing.issue_invoices import issue_invoices, upcoming
+from billing.invoicing.record_transfer import record_transfer
 from billing.invoicing.reissue_invoice import RightAmount, reissue_invoice
 from billing.invoicing.release_invoicing import preview_invoicing, release_invoicing
+from billing.invoicing.take_transfer_back import take_transfer_back
 from billing.invoicing.tax import TaxRule
+from billing.invoicing.transfers import BankTransfer, NoInvoice
 from billing.kernel.contract_calendar import INTERVALS_MONTHS, Contract, Term
 from billing.kernel.events import EventType, RequestContext
 from billing.kernel.money import Money
@@ -123,7 +128,7 @@ class Story:
 
 KINDS = (
     *("move", "scale", "scale", "review", "review", "agree", "agree", "agree", "term", "cancel", "cancel", "withdraw"),
-    *("reactivate", "reactivate", "forget", "company", "correct", "correct"),
+    *("reactivate", "reactivate", "forget", "company", "pay", "pay", "unpay", "correct", "correct"),
 )
 
 
@@ -578,6 +583,49 @@ class Life:
         )
         self.rates.move(self.today, country)
 
+    def pay(self, one: int, other: int) -> None:
+        """A transfer: a part of what is open, all of it, or more; the oldest first."""
+        store = self.world.invoicing
+        left = sum(each.payment.left for each in store.unpaid(ACCOUNT, consistent=True))
+        amount = Money(max(1, left * (one + 1) // 7 + 101 * other), self.story.currency)
+        asked = BankTransfer(f"{self.now}", amount, self.today)
+        billing = existing(store.billing_context(ACCOUNT))
+        with suppress(NoInvoice):  # before the first invoice
+            record_transfer(billing, asked, context=self.context, store=store, gateway=cast("Any", None))
+            event("paid")
+        self.books_agree()
+
+    def unpay(self, one: int, other: int) -> None:
+        """Staff take back a transfer, or all."""
+        store = self.world.invoicing
+        for each in store.transfers(ACCOUNT, limit=10, after=None).items[one % 3 :][: 1 + other]:
+            event("taken back")
+            take_transfer_back(
+                existing(store.billing_context(ACCOUNT)),
+                each.id,
+                "Another customer's",
+                context=self.context,
+                settings=self.settings,
+                store=store,
+                gateway=cast("Any", None),
+            )
+        self.books_agree()
+
+    def books_agree(self) -> None:
+        """The credit is what the entries say, and the transfers that were not taken back are all that came in."""
+        store = self.world.invoicing
+        payments = [each.payment for each in store.summaries(ACCOUNT)]
+        entries = [entry for each in payments for entry in each.entries]
+        transfers = store.transfers(ACCOUNT, limit=100, after=None).items
+        standing = sum(each.amount.amount for each in transfers if each.taken_back is None)
+        assert sum_of(entries, EntryKind.TRANSFERRED) - sum_of(entries, EntryKind.TRANSFER_TAKEN_BACK) == standing
+        assert sum(each.credit for each in payments) == existing(store.billing_context(ACCOUNT)).credit >= 0
+        assert all(0 <= each.left <= each.owed for each in payments)
+        open_ones = [each for each in payments if each.left and not each.is_credit_note]
+        paid = sum(each.paid for each in payments)
+        assert paid + sum(each.credit for each in payments) >= standing
+        assert not open_ones or not existing(store.billing_context(ACCOUNT)).credit
+
     def correct(self, one: int, other: int) -> None:
         """Staff correct an invoice that no credit note names, at times by a larger amount of a line."""
         named = {note.corrects.number for note in self.taken_back() if note.corrects}
@@ -719,6 +767,7 @@ def lived(story: Story, *, late: bool) -> Life:
         )
         _each_names_its_invoice(life.issued(), notes)
         _each_is_converted_at_its_day(life, notes)
+        life.books_agree()
         # Whatever has happened, each item has the keys of its lists of staff (decision 0035).
         assert ListIndexStore(TABLE, world.client).index_account(ACCOUNT) == Indexed(0, 0)
     return life

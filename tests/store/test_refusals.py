@@ -41,16 +41,26 @@ from billing.ending.exports.records import DownloadStore
 from billing.ending.exports.rules import Download, DownloadKind
 from billing.ending.reactivation.records import ReactivationStore
 from billing.ending.reactivation.rules import Reactivation, ReactivationState
+from billing.invoicing.bank_statements.entries import BankEntry, EntryStatus, imported
+from billing.invoicing.bank_statements.records import BankStatementStore, Located
+from billing.invoicing.bank_statements.rules import Booking, Statement
 from billing.invoicing.due import CollectionDue
 from billing.invoicing.dunning import InvoicePayment, initial_payment
 from billing.invoicing.exchange_rates.records import ExchangeRateStore, RateReads
 from billing.invoicing.exchange_rates.rules import AwaitedRate, DailyRates
+from billing.invoicing.exemptions.records import ExemptionStore
+from billing.invoicing.exemptions.rules import NO_EXEMPTIONS
 from billing.invoicing.holds import InvoicingHold
 from billing.invoicing.numbering import NextNumber
 from billing.invoicing.periods import fix_month
 from billing.invoicing.reconciliation.records import ReconciliationStore, RecordedBooks
 from billing.invoicing.reconciliation.rules import Finding, Rule
 from billing.invoicing.records import BillingContext, DocumentOfAccount, InvoiceStore, PaymentChange, WholeInvoice
+from billing.invoicing.tax import AwaitedTaxRate
+from billing.invoicing.tax_rates.records import TaxRateStore
+from billing.invoicing.tax_rates.rules import TaxRates
+from billing.invoicing.transfer_records import TransferStore
+from billing.invoicing.transfers import BankTransfer, Transfer
 from billing.invoicing.vat_numbers.records import VatNumberState, VatNumberStore
 from billing.invoicing.vat_numbers.rules import Outage, VatNumberCheck
 from billing.kernel.errors import Busy, ConcurrentChange
@@ -90,6 +100,7 @@ SUBSCRIBER = Subscriber(ACCOUNT, PAGE.subscription)
 WHOLE = WholeInvoice.new(issued(), initial_payment(issued(), issued().produced_on))
 RECORD = WHOLE.record
 CHANGES = (PaymentChange(RECORD, RECORD.payment),)
+TRANSFER = Transfer("20260610-0-1", "4711", Money(1, "EUR"), TODAY, (), NOON, None)
 CONTEXT = BillingContext(
     subscriber=SUBSCRIBER,
     profile=PaymentProfile(),
@@ -102,6 +113,9 @@ CONTEXT = BillingContext(
 )
 ASKED = DocumentOfAccount(ACCOUNT, "LV-2026-000001", None)
 FIXED = fix_month(ACCOUNT, PAGE.subscription, BILLING, None)
+BOOKING = Booking(Money(500, "EUR"), TODAY)
+STATEMENT = Statement("DE", "1", "EUR", TODAY, TODAY, None, None, 500, (BOOKING,), 0, 0)
+ENTRY = BankEntry("entry", STATEMENT.id, STATEMENT.account, BOOKING)
 HOLD = InvoicingHold(ID, NOON, ACCOUNT.contract.start, 4, Money(1, "EUR"))
 STATE = AutoscalingState(SUBSCRIBER, AutoscalingSettings(), DUE)
 CANCELLATION = Cancellation(
@@ -150,6 +164,7 @@ MERCHANT = Merchant("acct_1", livemode=False)
 OUTAGE = Outage("DE", NOON, NOON, "MS_UNAVAILABLE", told=False, version=1)
 RATES = DailyRates(TODAY, "EUR", {"DKK": Decimal("7.4604")}, "ECB")
 AWAITED = AwaitedRate(TODAY, "EUR")
+AWAITED_TAX = AwaitedTaxRate("CH", TODAY)
 BOOKS = RecordedBooks(CONTEXT, (), (), (), is_register_due=False)
 FINDING = Finding(Rule.CREDIT_DIFFERS, ID, "balance", None, "the sum", "the balance", since=NOON)
 LIST: dict[str, Any] = {"limit": 1, "after": None}
@@ -205,6 +220,7 @@ VERBS: dict[type[Table], dict[str, Callable[[Any], object]]] = {
     },
     BillingPageStore: {
         "billing_page": lambda store: store.billing_page(ID),
+        "change_exemptions": lambda store: store.change_exemptions(PAGE, NO_EXEMPTIONS, EVENT),
         "change_term": lambda store: store.change_term(PAGE, ACCOUNT, TERM, [EVENT], TODAY),
         "change_subscription": lambda store: store.change_subscription(PAGE, PAGE.subscription, EVENT),
         "provision": lambda store: store.provision(PAGE, ADMIN, EVENT, DUE, BILLING),
@@ -276,7 +292,30 @@ VERBS: dict[type[Table], dict[str, Callable[[Any], object]]] = {
         "replace_rates": lambda store: store.replace_rates(RATES, SHARED),
         "waiting": lambda store: store.waiting(**LIST),
     },
+    ExemptionStore: {
+        "exempt": lambda store: store.exempt(ID),
+        "exempt_accounts": lambda store: store.exempt_accounts(**LIST),
+        "tell": lambda store: store.tell(ACCOUNT, NO_EXEMPTIONS, EVENT),
+    },
+    BankStatementStore: {
+        "statement": lambda store: store.statement("statement"),
+        "find_statement": lambda store: store.find_statement("statement"),
+        "statements": lambda store: store.statements(**LIST),
+        "save_statement": lambda store: store.save_statement(imported(STATEMENT, ["entry"], NOON, None), SHARED),
+        "entry": lambda store: store.entry("entry"),
+        "entries": lambda store: store.entries(["entry"]),
+        "listed_entries": lambda store: store.listed_entries(EntryStatus.DOUBTFUL, **LIST),
+        "add_entries": lambda store: store.add_entries([ENTRY, replace(ENTRY, id="other")]),
+        "save_entry": lambda store: store.save_entry(ENTRY, SHARED),
+        "remember_payer": lambda store: store.remember_payer("payer", [ID], NOON),
+        "forget_payer": lambda store: store.forget_payer("payer", [ID, "other"]),
+        "accounts_of_payer": lambda store: store.accounts_of_payer("payer"),
+        "locate": lambda store: store.locate(["LV-2026-000001"]),
+        "payable": lambda store: store.payable([Located("LV-2026-000001", ID, TODAY)]),
+    },
     InvoiceStore: {
+        "await_tax": lambda store: store.await_tax(CONTEXT, AWAITED_TAX, EVENT, is_due=True),
+        "is_told_of_tax": lambda store: store.is_told_of_tax("CH", ID),
         "await_rate": lambda store: store.await_rate(CONTEXT, AWAITED, EVENT, is_due=True),
         "advance": lambda store: store.advance(CONTEXT, FIXED, [EVENT]),
         "hold": lambda store: store.hold(CONTEXT, HOLD, EVENT),
@@ -392,6 +431,7 @@ VERBS: dict[type[Table], dict[str, Callable[[Any], object]]] = {
         "reviews_of": lambda store: store.reviews_of("sofie-lindgren", **LIST),
     },
     SubscriptionStore: {
+        "announce_version": lambda store: store.announce_version(SUBSCRIBER, SUBSCRIBER.subscription, EVENT),
         "catalogue": lambda store: store.catalogue(1),
         "subscriber": lambda store: store.subscriber(ID),
     },
@@ -401,6 +441,18 @@ VERBS: dict[type[Table], dict[str, Callable[[Any], object]]] = {
         "replace_success_manager": lambda store: store.replace_success_manager(SOFIE, 1, SHARED),
         "success_manager": lambda store: store.success_manager(SOFIE.id),
         "success_managers": lambda store: store.success_managers(**LIST),
+    },
+    TransferStore: {
+        "newest_invoice": lambda store: store.newest_invoice(ID, "EUR"),
+        "same_transfers": lambda store: store.same_transfers(ID, BankTransfer("4711", Money(1, "EUR"), TODAY)),
+        "save_transfer": lambda store: store.save_transfer(CONTEXT, TRANSFER, CHANGES, [EVENT]),
+        "transfer": lambda store: store.transfer(ID, TRANSFER.id),
+        "transfers": lambda store: store.transfers(ID, **LIST),
+    },
+    TaxRateStore: {
+        "awaiting_tax": lambda store: store.awaiting_tax(**LIST),
+        "replace_tax_rates": lambda store: store.replace_tax_rates(TaxRates(), SHARED),
+        "tax_rates": lambda store: store.tax_rates(),
     },
     UsageReads: {"totals": lambda store: store.totals(ID, TODAY, TODAY)},
     UsageStore: {

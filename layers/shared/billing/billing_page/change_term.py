@@ -19,6 +19,7 @@ from billing.kernel.events import Event, EventType, RequestContext
 from billing.kernel.field_codes import FieldCode
 from billing.kernel.versions import includes
 from billing.platform.events.new_event import new_event, new_id
+from billing.subscriptions.version_changes import require_renewal_of_version
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,8 @@ def propose_term(
 
     It takes the place of a change that is to come; the same one again changes nothing. `request.replaces` names
     versions of the account's newest change, 0 for none. One transaction. Raises RuleViolation for the interval that the
-    contract has, Conflict for a cancelled account, VersionRequired, StaleVersion, ConcurrentChange.
+    contract has, VersionBetweenRenewals, Conflict for a cancelled account, VersionRequired, StaleVersion,
+    ConcurrentChange.
     """
     _require_active(page)
     now, before = request.context.time, page.term
@@ -61,9 +63,11 @@ def propose_term(
         change = change.agreed(None, now)
     after = _with_term(base, change, now)
     shown = _shown(base, after, change, today, request)
+    account = base.account if change.is_open else after.account
+    for each in (account, after.account):
+        require_renewal_of_version(page.subscription, each.contract, today)
     if request.is_preview:
         return ChangedTerm(change, shown)
-    account = base.account if change.is_open else after.account
     events = []
     if before is not None and (is_to_come or before.is_open):
         ended = before.ended(TermState.REPLACED, now)
@@ -92,6 +96,7 @@ def agree_to_term(page: BillingPage, term: str, request: ChangeRequest, *, pages
     if change.state is TermState.AGREED:
         return ChangedTerm(change, shown)
     _require_active(page)
+    require_renewal_of_version(page.subscription, after.account.contract, today)
     agreed = change.agreed(request.context.actor.user, now)
     if request.is_preview:
         return ChangedTerm(agreed, shown)
@@ -117,6 +122,7 @@ def take_term_back(page: BillingPage, context: RequestContext, *, pages: Billing
         _require_active(page)  # the cancellation has followed from the contract with this term
     ended = change.ended(TermState.TAKEN_BACK, context.time)
     account = replace(page.account, contract=without_term(page.account.contract, change))
+    require_renewal_of_version(page.subscription, account.contract, today)
     pages.change_term(page, account, ended, [term_ended_event(account, ended, context)], today)
 
 

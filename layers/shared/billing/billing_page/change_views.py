@@ -24,12 +24,16 @@ from billing.platform.http.models import (
     Currency,
     IntervalMonths,
     IsoDate,
+    MoneyView,
     Text,
     View,
     Volume,
 )
 from billing.subscriptions.rules import Discount
-from billing.subscriptions.views import SubscriptionView
+from billing.subscriptions.views import PendingVersionView, SubscriptionView
+
+VERSION_MAX = 999_999
+"""Versions of the catalogue have six digits (billing.platform.dynamodb.keys)."""
 
 ProductId = Annotated[str, Path(max_length=IDENTIFIER_LENGTH_MAX)]
 """The id of a product in a path."""
@@ -212,10 +216,15 @@ class ContractTermView(View):
 
 
 class SubscriptionChangeView(View):
-    """The subscription after a change, and what follows from it."""
+    """The subscription after a change, and what follows from it.
+
+    `replaces_agreed_price` is a price per month that was agreed with the customer, and that ends with the change
+    because it belongs to the tier so far. Null where none ends.
+    """
 
     subscription: SubscriptionView
     follows: InvoicesToComeView
+    replaces_agreed_price: MoneyView | None
 
     @classmethod
     def of(cls, change: SubscriptionChange, today: date) -> SubscriptionChangeView:
@@ -223,7 +232,46 @@ class SubscriptionChangeView(View):
         return cls(
             subscription=SubscriptionView.of(page.subscription, page.account.contract.currency, today),
             follows=InvoicesToComeView.of(change),
+            replaces_agreed_price=None if change.replaces_agreed is None else MoneyView.of(change.replaces_agreed),
         )
+
+
+class CatalogueVersionBody(Body):
+    """The version of the catalogue that the account moves to.
+
+    `effective_on` confirms the day of the preview: another one is refused.
+    """
+
+    version: Annotated[int, Field(strict=True, ge=1, le=VERSION_MAX)]
+    effective_on: IsoDate | None = None
+    reason: Text
+
+
+class CatalogueVersionView(View):
+    """The version of the catalogue that the account has, and the one that it moves to; null without one."""
+
+    catalogue_version: int
+    pending_version: PendingVersionView | None
+
+    @classmethod
+    def of(cls, page: BillingPage, today: date) -> CatalogueVersionView:
+        subscription = page.subscription
+        pending = subscription.pending_version(today)
+        return cls(
+            catalogue_version=subscription.version_on(today),
+            pending_version=None if pending is None else PendingVersionView.of(subscription, pending),
+        )
+
+
+class CatalogueVersionChangeView(View):
+    """The version of the catalogue after a change, and what follows from it once the mail about it went out."""
+
+    version: CatalogueVersionView
+    follows: InvoicesToComeView
+
+    @classmethod
+    def of(cls, change: SubscriptionChange, today: date) -> CatalogueVersionChangeView:
+        return cls(version=CatalogueVersionView.of(change.page, today), follows=InvoicesToComeView.of(change))
 
 
 def _views(charges: tuple[NextCharge, ...]) -> list[NextChargeView]:

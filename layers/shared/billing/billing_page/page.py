@@ -9,9 +9,11 @@ from billing.accounts.appointments import Appointment
 from billing.accounts.information import BillingInformation
 from billing.accounts.rules import Account
 from billing.accounts.terms import TermChange
+from billing.invoicing.exemptions.rules import NO_EXEMPTIONS, Exemptions
 from billing.invoicing.invoices import Invoice
 from billing.invoicing.periods import PaidPeriod
 from billing.invoicing.settings import UnconfirmedVatNumber
+from billing.invoicing.tax import Tax
 from billing.invoicing.to_come import InvoicingState, due_of, invoices_to_come, next_invoice
 from billing.invoicing.vat_numbers.rules import VatNumberCheck
 from billing.invoicing.vat_territories import Address
@@ -23,12 +25,13 @@ from billing.subscriptions.subscriber import FixedMonths, Subscriber
 
 @dataclass(frozen=True, slots=True)
 class NextCharge:
-    """The next invoice of an account: its day and its amounts, before credit."""
+    """The next invoice of an account: its day and its amounts, before credit, and the rule and rate of its tax."""
 
     on: date
     net: Money
     tax: Money
     total: Money
+    taxed: Tax
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +39,8 @@ class BillingPage:
     """The content of an account's billing page. `invoices` are the newest ones, newest first.
 
     `period` is the running paid period as stored, `vat_check` the last check of a VAT number, `appointment` the newest
-    appointment of an admin by staff, `term` the newest change of the contract's term. Each can be None.
+    appointment of an admin by staff, `term` the newest change of the contract's term. Each can be None. `exemptions`
+    are those from tax.
     """
 
     account: Account
@@ -48,6 +52,7 @@ class BillingPage:
     vat_check: VatNumberCheck | None = None
     appointment: Appointment | None = None
     term: TermChange | None = None
+    exemptions: Exemptions = NO_EXEMPTIONS
 
     @property
     def subscriber(self) -> Subscriber:
@@ -67,9 +72,17 @@ class BillingPage:
         """Returns the invoices that are to come for the contract months that begin before `day`, as of today."""
         due = due_of(self.subscriber, self.period, today)
         company = self.information.company.details
-        state = InvoicingState(self.subscriber, company, due, self.period, 0, seller, self.vat_check, policy)
+        state = InvoicingState(
+            self.subscriber, company, due, self.period, 0, seller, self.vat_check, policy, self.exemptions
+        )
         return tuple(
-            NextCharge(max(today, each.draft.since), each.draft.net, each.draft.tax_amount, each.draft.total)
+            NextCharge(
+                max(today, each.draft.since),
+                each.draft.net,
+                each.draft.tax_amount,
+                each.draft.total,
+                each.draft.tax,
+            )
             for each in invoices_to_come(state, day)
         )
 
@@ -81,9 +94,11 @@ class BillingPage:
         subscriber = Subscriber(self.account, self.subscription)
         due = due_of(subscriber, self.period, today)
         company = self.information.company.details
-        state = InvoicingState(subscriber, company, due, self.period, 0, seller, self.vat_check, policy)
+        state = InvoicingState(
+            subscriber, company, due, self.period, 0, seller, self.vat_check, policy, self.exemptions
+        )
         following = next_invoice(state, today)
         if following is None:
             return None
         on, draft = following
-        return NextCharge(on, draft.net, draft.tax_amount, draft.total)
+        return NextCharge(on, draft.net, draft.tax_amount, draft.total, draft.tax)

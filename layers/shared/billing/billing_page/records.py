@@ -20,6 +20,9 @@ from billing.ending.due import EndingDue, first_notice
 from billing.ending.due_mapping import stage_body
 from billing.invoicing.due import InvoicingDue, invoicing_due_at
 from billing.invoicing.due_mapping import day_body, invoicing_due_body
+from billing.invoicing.exemptions.mapping import exemptions_of
+from billing.invoicing.exemptions.records import exemptions_item
+from billing.invoicing.exemptions.rules import Exemptions
 from billing.invoicing.period_mapping import period_of
 from billing.invoicing.summary_mapping import invoice_from
 from billing.invoicing.vat_numbers.mapping import check_from
@@ -65,6 +68,7 @@ class BillingPageStore(SubscriptionStore):
             appointment=appointment_from(page.get(keys.PAGE_APPOINTMENT)),
             term=term_from(page.get(keys.PAGE_TERM)),
             vat_check=None if check is None else check_from(check.body, check.version),
+            exemptions=exemptions_of(page.get(keys.PAGE_TAX_EXEMPTIONS)),
         )
 
     def change_subscription(self, page: BillingPage, changed: Subscription, event: Event) -> None:
@@ -79,6 +83,19 @@ class BillingPageStore(SubscriptionStore):
             item = Item(partition, keys.PAGE_SUBSCRIPTION, subscription_body(changed))
             write.replace(item, page.subscription.version)
             write.check(partition, keys.PAGE_PERIOD, page.subscriber.fixed.version)
+            write.record(event)
+
+    def change_exemptions(self, page: BillingPage, changed: Exemptions, event: Event) -> None:
+        """Replaces the exemptions of a page from tax, and records the event. One transaction.
+
+        Raises ConcurrentChange when the account, the exemptions or the running paid period has changed since the page
+        was read. The account gets its next version, so an invoice that is issued meanwhile by the old exemptions fails.
+        """
+        account = page.account
+        with self._transaction() as write:
+            write.replace(account_item(account), account.version)
+            write.replace(exemptions_item(account, changed), page.exemptions.version)
+            write.check(keys.account(account.id), keys.PAGE_PERIOD, page.subscriber.fixed.version)
             write.record(event)
 
     def change_term(

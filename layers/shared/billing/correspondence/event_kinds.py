@@ -40,6 +40,7 @@ from billing.ending.event_schemas import (
     UserErased,
     UserErasureRequested,
 )
+from billing.invoicing.bank_statements.event_schemas import BankEntryDecided, BankStatementImported
 from billing.invoicing.event_schemas import (
     CreditNoteIssued,
     CreditNoteRefunded,
@@ -56,9 +57,13 @@ from billing.invoicing.event_schemas import (
     PaymentRepaid,
     PaymentUnexpected,
     PeriodFree,
+    TransferRecorded,
+    TransferTakenBack,
 )
 from billing.invoicing.exchange_rates.event_schemas import ExchangeRateMissing, ExchangeRatesReplaced
+from billing.invoicing.exemptions.event_schemas import TaxExemptionEnding, TaxExemptionsChanged
 from billing.invoicing.reconciliation.event_schemas import ReconciliationDiffered
+from billing.invoicing.tax_rates.event_schemas import TaxRateMissing, TaxRatesReplaced
 from billing.invoicing.vat_numbers.event_schemas import (
     VatNumberConfirmed,
     VatNumberDecided,
@@ -90,6 +95,9 @@ from billing.scaling.event_schemas import (
 )
 from billing.subscriptions.event_schemas import (
     CatalogueReplaced,
+    CatalogueVersionAnnounced,
+    CatalogueVersionPostponed,
+    CatalogueVersionWithdrawn,
     ContractTermAgreed,
     ContractTermEnded,
     ContractTermProposed,
@@ -112,12 +120,17 @@ AnyEvent = (
     | AdminAppointmentEffective
     | AdminAppointmentEnded
     | AutoscalingChanged
+    | BankEntryDecided
+    | BankStatementImported
     | BillingInformationChanged
     | CancellationRequested
     | CancellationWithdrawn
     | CardExpiring
     | CardUpdated
     | CatalogueReplaced
+    | CatalogueVersionAnnounced
+    | CatalogueVersionPostponed
+    | CatalogueVersionWithdrawn
     | ContractTermAgreed
     | ContractTermEnded
     | ContractTermProposed
@@ -157,12 +170,18 @@ AnyEvent = (
     | SubscriptionTierLowered
     | SuccessManagerAssigned
     | SuccessManagerChanged
+    | TaxExemptionEnding
+    | TaxExemptionsChanged
+    | TaxRateMissing
+    | TaxRatesReplaced
     | TestClockAdvancing
     | TestClockCreated
     | TestClockDeleted
     | TestClockDeleting
     | TestClockFailed
     | TestClockReady
+    | TransferRecorded
+    | TransferTakenBack
     | UsageAboveTiers
     | UsageBelowTier
     | UsageCorrected

@@ -173,6 +173,66 @@ class RefundedOutsideFacts(Facts):
     state: Literal["made", "failed"]
 
 
+class InvoiceLeftFacts(Facts):
+    """What was `left` of an invoice."""
+
+    number: str
+    left: MoneyFacts
+
+
+class InvoicesLeftFacts(Facts):
+    """The invoices that a transfer concerns, and the account's credit, before it."""
+
+    invoices: list[InvoiceLeftFacts]
+    credit: MoneyFacts
+
+
+class TransferShareFacts(Facts):
+    """What was paid of an invoice, and what is `left` of it. `credit` is the part of the amount that is credit: nothing
+    is owed for it, or the invoice has a payment on its way, which its `left` waits for."""
+
+    number: str
+    due_on: date
+    amount: MoneyFacts
+    credit: MoneyFacts
+    left: MoneyFacts
+
+
+class TransferFacts(Facts):
+    """`invoices` are what the transfer pays: the amounts sum to `received`. What exceeds what was left of one is
+    credit; `applied` are the invoices that it has paid at once. `credit` is the account's credit after that."""
+
+    transfer: str
+    reference: str
+    booked_on: date
+    received: MoneyFacts
+    invoices: list[TransferShareFacts]
+    applied: list[TransferShareFacts]
+    credit: MoneyFacts
+
+
+class OwedAgainFacts(Facts):
+    """An invoice of which more is `left` again. `charge_on` is the first day on which it may be charged, None where
+    the customer transfers it."""
+
+    number: str
+    due_on: date
+    left: MoneyFacts
+    charge_on: date | None
+
+
+class TransferTakenBackFacts(Facts):
+    """`invoices` are those that are owed again, also because credit that came from the transfer had paid them."""
+
+    transfer: str
+    reference: str
+    booked_on: date
+    received: MoneyFacts
+    reason: str
+    invoices: list[OwedAgainFacts]
+    credit: MoneyFacts
+
+
 class InvoiceIssued(AccountEvent[Literal["invoice.issued"], None, InvoiceFacts]):
     """An invoice was issued."""
 
@@ -232,3 +292,11 @@ class InvoiceWrittenOff(AccountEvent[Literal["invoice.written_off"], None, Writt
 
 class PaymentRepaid(AccountEvent[Literal["payment.repaid"], None, RepaidFacts]):
     """Staff have recorded that they have given money back by hand."""
+
+
+class TransferRecorded(AccountEvent[Literal["transfer.recorded"], InvoicesLeftFacts, TransferFacts]):
+    """A bank transfer was recorded. It may pay a part of an invoice, several, or too much."""
+
+
+class TransferTakenBack(AccountEvent[Literal["transfer.taken_back"], InvoicesLeftFacts, TransferTakenBackFacts]):
+    """Staff have taken back a transfer that was recorded wrongly: what it had paid is owed again."""

@@ -39,7 +39,8 @@ class InvoiceStatus(StrEnum):
 class Invoice:
     """An issued invoice as a list shows it. `paid_on` is set exactly if it is paid; `total` includes tax.
 
-    `corrects` is the number of the corrected invoice; with it this one is a credit note.
+    `left` is what is still to be paid, in minor units, or of a credit note what goes back. `corrects` is the number of
+    the corrected invoice; with it this one is a credit note.
     """
 
     number: str
@@ -48,6 +49,7 @@ class Invoice:
     paid_on: date | None
     status: InvoiceStatus
     total: Money
+    left: int
     corrects: str | None = None
 
 

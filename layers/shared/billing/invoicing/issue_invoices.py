@@ -30,6 +30,8 @@ from billing.invoicing.records import BillingContext, InvoiceStore, WholeInvoice
 from billing.invoicing.seller_currency import in_sellers_currency, wait_for_rate
 from billing.invoicing.settings import InvoicingSettings, UnconfirmedVatNumber
 from billing.invoicing.take_back import credited_already, next_take_back, write_take_back
+from billing.invoicing.tax import TaxRule
+from billing.invoicing.tax_rate_hold import wait_for_tax_rate
 from billing.invoicing.to_come import InvoicingState, draft_of, invoices_to_come, next_invoice
 from billing.invoicing.vat_number_hold import waits_for_vat_number
 from billing.invoicing.vat_territories import Address
@@ -84,6 +86,9 @@ def issue_invoices(
                 break
             continue
         draft = _draft(billing, fixed, settings) if fixed.period is not None and fixed.lines else None
+        if draft is not None and fixed.net and draft.tax.rule is TaxRule.RATE_MISSING:
+            wait_for_tax_rate(billing, draft, context, store)
+            break
         if draft is not None and fixed.net and waits_for_vat_number(billing, draft, now, settings, store):
             break
         converted = None if draft is None else in_sellers_currency(draft, contract, settings, store)
@@ -148,9 +153,10 @@ def invoicing_state(
         billing.due,
         billing.period,
         billing.credit,
-        seller,
+        billing.taxed_from(seller),
         billing.vat_check,
         policy,
+        billing.exemptions,
     )
 
 
@@ -319,7 +325,12 @@ def with_next_numbers(
 def build_invoice(
     billing: BillingContext, draft: InvoiceDraft, today: date, settings: InvoicingSettings
 ) -> IssuedInvoice:
-    """The invoice of a draft on `today`, the account's day, which decides when it is due. It has no number yet."""
+    """The invoice of a draft on `today`, the account's day, which decides when it is due. It has no number yet.
+
+    Raises ValueError for a draft whose tax rate is missing: no invoice says 0 by mistake.
+    """
+    if draft.tax.rule is TaxRule.RATE_MISSING:
+        raise ValueError(f"the tax rate of {draft.tax.country} is missing")
     method = None if billing.profile.shown is None else billing.profile.shown.method
     return IssuedInvoice(
         number="",

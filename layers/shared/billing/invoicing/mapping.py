@@ -23,7 +23,7 @@ from billing.invoicing.invoices import (
     Seller,
 )
 from billing.invoicing.payment_mapping import older_payment_from, payment_body, payment_from
-from billing.invoicing.tax import Tax, TaxRule
+from billing.invoicing.tax import Certificate, Tax, TaxRule
 from billing.kernel.fields import fields_of
 from billing.kernel.money import Money
 from billing.payments.methods import Method
@@ -53,6 +53,7 @@ def summary_body(invoice: InvoiceSummary, payment: InvoicePayment) -> str:
             "paid_on": payment.paid_on,
             "status": payment.status,
             "total": invoice.total,
+            "left": payment.left,
             "corrects": invoice.corrects,
             "company": invoice.company,
             "payment": payment_body(payment),
@@ -106,6 +107,8 @@ def issued_text(invoice: IssuedInvoice) -> str:
     for name in ("tax_point", "seller_tax"):
         if draft[name] is None:
             del draft[name]
+    tax = fields_of(invoice.draft.tax)
+    draft["tax"] = {name: value for name, value in tax.items() if value is not None}
     body = {**fields_of(invoice), "draft": draft}
     if body["replaces"] is None:
         del body["replaces"]
@@ -171,7 +174,7 @@ def draft_from(body: Body) -> InvoiceDraft:
         until=date.fromisoformat(body["until"]),
         lines=tuple(map(_line, body["lines"])),
         net=Money(**body["net"]),
-        tax=Tax(TaxRule(body["tax"]["rule"]), body["tax"]["country"], Decimal(body["tax"]["rate"])),
+        tax=tax_from(body["tax"]),
         tax_amount=Money(**body["tax_amount"]),
         total=Money(**body["total"]),
         credit=Money(**body["credit"]),
@@ -179,6 +182,26 @@ def draft_from(body: Body) -> InvoiceDraft:
         tax_point=_day(body.get("tax_point")),  # older invoices were written without
         seller_tax=seller_tax_from(body.get("seller_tax")),  # as were these
     )
+
+
+def tax_from(body: Body) -> Tax:
+    """The tax of its parsed JSON. What staff have not given is left out there."""
+    return Tax(
+        TaxRule(body["rule"]),
+        body["country"],
+        Decimal(body["rate"]),
+        body.get("name"),
+        body.get("words"),
+        body.get("code"),
+        certificate_from(body.get("certificate")),
+    )
+
+
+def certificate_from(body: Body | None) -> Certificate | None:
+    """The evidence for an exemption of its parsed JSON; None for None."""
+    if body is None:
+        return None
+    return Certificate(body["reference"], body["authority"], date.fromisoformat(body["issued_on"]))
 
 
 def _line(body: Body) -> InvoiceLine:

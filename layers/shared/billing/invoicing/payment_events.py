@@ -12,7 +12,7 @@ from billing.invoicing.records import PaymentChange
 from billing.invoicing.wording import describe_line
 from billing.kernel.events import Event, EventType, Facts, RequestContext
 from billing.kernel.money import Money
-from billing.payments.methods import PaymentFailure
+from billing.payments.methods import Method, PaymentFailure
 from billing.platform.events.new_event import new_event
 
 CHARGED_BACK = "charged_back"
@@ -161,11 +161,12 @@ def _credit_refunds(change: PaymentChange) -> Iterator[tuple[EventType, Facts]]:
 def _paid(change: PaymentChange) -> tuple[EventType, Facts]:
     invoice, payment = change.record.invoice, change.payment
     is_by_credit = payment.entries[-1].kind is EntryKind.CREDIT_APPLIED
+    is_by_transfer = any(each.kind is EntryKind.TRANSFERRED for each in change.new_entries)
     return EventType.INVOICE_PAID, {
         "number": invoice.number,
         "paid_on": payment.paid_on,
         "total": asdict(invoice.total),
-        "method": None if is_by_credit else payment.method,
+        "method": None if is_by_credit else Method.BANK_TRANSFER if is_by_transfer else payment.method,
     }
 
 

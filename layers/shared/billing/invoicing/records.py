@@ -25,6 +25,8 @@ from billing.invoicing.dunning import UNPAID, InvoicePayment
 from billing.invoicing.entries import Entry
 from billing.invoicing.exchange_rates.records import RateReads
 from billing.invoicing.exchange_rates.rules import AwaitedRate
+from billing.invoicing.exemptions.mapping import exemptions_of
+from billing.invoicing.exemptions.rules import NO_EXEMPTIONS, Exemptions
 from billing.invoicing.holds import InvoicingHold
 from billing.invoicing.invoices import Invoice, InvoiceStatus, InvoiceSummary, IssuedInvoice
 from billing.invoicing.mapping import document_body, is_whole, issued_from, summary_body, summary_from
@@ -32,9 +34,12 @@ from billing.invoicing.numbering import NextNumber, NumberTaken, RegisteredNumbe
 from billing.invoicing.period_mapping import period_body, period_from, period_of
 from billing.invoicing.periods import FixedMonth, PaidPeriod
 from billing.invoicing.summary_mapping import invoice_from
-from billing.invoicing.tax import TaxRule
+from billing.invoicing.tax import AwaitedTaxRate, TaxRule
+from billing.invoicing.tax_rates.mapping import tax_rates_of
+from billing.invoicing.tax_rates.rules import SellerAddress, TaxRates
 from billing.invoicing.vat_numbers.mapping import check_body, check_from
 from billing.invoicing.vat_numbers.rules import VatNumberCheck, relevant
+from billing.invoicing.vat_territories import Address
 from billing.kernel.contract_calendar import Contract
 from billing.kernel.errors import AccountNotFound, ConcurrentChange, NotFound
 from billing.kernel.events import Event
@@ -76,8 +81,12 @@ _CONTEXT = (
     keys.PAGE_PERIOD,
     keys.HELD,
     keys.PAGE_VAT_CHECK,
+    keys.PAGE_TAX_EXEMPTIONS,
 )
-"""The items of a billing context."""
+"""The items of a billing context in the account's partition."""
+
+_TAX_TABLE = (keys.TAX_RATES, keys.TAX_TABLE)
+"""The tax rates of staff, which a billing context has too: no other request reads them for an invoice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +97,8 @@ class BillingContext:
     minor units, tax included. `collection` is the due item of an earlier release, None where there is none any more.
     `period` is the running paid period as stored, `hold` whether invoicing waits for staff; either can be None.
     `vat_check` is the last check of a VAT number of the company, which may have had another number then.
-    `reconcile_on` is the day of the next comparison of the books, None where none is due yet.
+    `reconcile_on` is the day of the next comparison of the books, None where none is due yet. `exemptions` are those
+    from tax, `rates` the tax rates of staff for a seller outside of the EU.
     """
 
     subscriber: Subscriber
@@ -103,6 +113,12 @@ class BillingContext:
     hold: InvoicingHold | None = None
     vat_check: VatNumberCheck | None = None
     reconcile_on: date | None = None
+    exemptions: Exemptions = NO_EXEMPTIONS
+    rates: TaxRates = TaxRates()  # noqa: RUF009 - frozen
+
+    def taxed_from(self, seller: Address) -> SellerAddress:
+        """The seller's address with the tax rates of staff."""
+        return SellerAddress(seller.country, seller.postcode, seller.city, self.rates)
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,12 +225,12 @@ class InvoiceStore(RateReads):
     def billing_context(self, account: str) -> BillingContext | None:
         """The billing context of an account, None without the account. One read."""
         partition = keys.account(account)
-        return _context_from(self._reads.get_all((partition, key) for key in _CONTEXT), partition)
+        return _context_from(self._reads.get_all([*((partition, key) for key in _CONTEXT), _TAX_TABLE]), partition)
 
     def billing_context_with(self, account: str, number: str) -> tuple[BillingContext, DocumentOfAccount]:
         """The billing context of an account, and the document of an invoice. Raises AccountNotFound. One read."""
         partition, document = keys.account(account), keys.document(number)
-        rows = self._reads.get_all((partition, key) for key in (*_CONTEXT, document))
+        rows = self._reads.get_all([*((partition, key) for key in (*_CONTEXT, document)), _TAX_TABLE])
         context = existing(_context_from(rows, partition))
         return context, _document_of(context.subscriber.account, number, rows.get((partition, document)))
 
@@ -624,9 +640,27 @@ class InvoiceStore(RateReads):
         with self._transaction() as write:
             write.require_account(context.subscriber.account.id)
             if is_due and context.due is not None:
-                set_renewal_due(write, context, replace(context.due, awaits_rate=awaited))
+                set_renewal_due(write, context, replace(context.due, awaits_rate=awaited, awaits_tax=None))
             if event is not None:
                 write.record_with(event, lambda recorded: _missing_rate_item(awaited, recorded))
+
+    def is_told_of_tax(self, country: str, account: str) -> bool:
+        """Whether staff were told that the tax rate of a country is missing, of the real accounts or of those on the
+        same test clock. One get."""
+        return self._reads.get(keys.TAX_RATES, keys.tax_rate_missing(country, account)) is not None
+
+    def await_tax(self, context: BillingContext, awaited: AwaitedTaxRate, event: Event | None, *, is_due: bool) -> None:
+        """Writes that the due month waits for a tax rate of staff, if it `is_due`, and that they are told, with an
+        event.
+
+        Raises ConcurrentChange when the due item has changed, or when staff were told meanwhile. One transaction.
+        """
+        with self._transaction() as write:
+            write.require_account(context.subscriber.account.id)
+            if is_due and context.due is not None:
+                set_renewal_due(write, context, replace(context.due, awaits_tax=awaited, awaits_rate=None))
+            if event is not None:
+                write.record_with(event, lambda recorded: _missing_tax_item(awaited, recorded))
 
     def schedule(self, context: BillingContext, due: InvoicingDue) -> None:
         """Writes the first due item of invoicing. Raises ConcurrentChange where one exists. One transaction."""
@@ -749,8 +783,10 @@ def set_renewal_due(
     account = context.subscriber.account
     before = None if context.due is None else invoicing_due_body(context.due)
     at = invoicing_due_at(due, contract or account.contract)
-    rate = due.awaits_rate
+    rate, tax = due.awaits_rate, due.awaits_tax
     waits = None if rate is None else (keys.AWAITS_RATE, keys.awaits_rate(rate.day, account.id))
+    if tax is not None:
+        waits = keys.AWAITS_TAX, keys.awaits_rate(tax.day, account.id)
     write.due_if(before, account.id, Job.RENEWAL, at, invoicing_due_body(due), waits)
 
 
@@ -827,6 +863,16 @@ def _missing_rate_item(awaited: AwaitedRate, event: Event) -> Item:
     return Item(keys.EXCHANGE_RATES, key, text({"event": event.id}), expires_at=expires_at)
 
 
+def _missing_tax_item(awaited: AwaitedTaxRate, event: Event) -> Item:
+    expires_at = event.time + RATE_MISSING_KEPT
+    return Item(
+        keys.TAX_RATES,
+        keys.tax_rate_missing(awaited.country, str(event.account)),
+        text({"event": event.id}),
+        expires_at=expires_at,
+    )
+
+
 def _hold_item(hold: InvoicingHold) -> Item:
     waits = hold.released_until is None
     return Item(
@@ -895,6 +941,8 @@ def _context_from(rows: Mapping[tuple[str, str], Row], partition: str) -> Billin
         hold=_hold_from(rows.get((partition, keys.HELD))),
         vat_check=None if check is None else check_from(check.body, check.version),
         reconcile_on=_day_of(rows.get((partition, _RECONCILIATION))),
+        exemptions=exemptions_of(rows.get((partition, keys.PAGE_TAX_EXEMPTIONS))),
+        rates=tax_rates_of(rows.get(_TAX_TABLE)),
     )
 
 

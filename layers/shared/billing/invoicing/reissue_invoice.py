@@ -41,7 +41,8 @@ from billing.invoicing.periods import Adjustment, PaidPeriod
 from billing.invoicing.records import BillingContext, InvoiceStore, PaymentChange, WholeInvoice
 from billing.invoicing.seller_currency import ExchangeRateUnknown, in_sellers_currency
 from billing.invoicing.settings import InvoicingSettings
-from billing.invoicing.tax import Tax, TaxRule
+from billing.invoicing.tax import AwaitedTaxRate, Tax, TaxRule
+from billing.invoicing.tax_rates.rules import TaxRateUnknown
 from billing.invoicing.vat_numbers.rules import tax_on_sale
 from billing.kernel.contract_calendar import months_after
 from billing.kernel.errors import RuleViolation, Violation
@@ -93,7 +94,7 @@ def preview_correction(
     store: InvoiceStore,
 ) -> PlannedCorrection:
     """What `reissue_invoice` would issue now. It reads as much. Raises NotFound, RuleViolation, AlreadyCredited,
-    NotCorrectable, ExchangeRateUnknown."""
+    NotCorrectable, ExchangeRateUnknown, TaxRateUnknown."""
     corrected = store.invoice(billing.subscriber.account.id, number)
     return _plan(billing, corrected, right, reason, keeps_tax, context, settings, store)
 
@@ -119,7 +120,7 @@ def reissue_invoice(
     The same again, with the same reason, is the invoice that there is. Two reads, one query for an invoice of a period
     that has ended, and one transaction; one read more for each first number that a process gives, one query for what
     credit may pay, one get for tax that is also in the seller's currency. Raises NotFound, RuleViolation,
-    AlreadyCredited, NotCorrectable, ExchangeRateUnknown, AlreadyPaid, ConcurrentChange, UpstreamFailed.
+    AlreadyCredited, NotCorrectable, ExchangeRateUnknown, TaxRateUnknown, AlreadyPaid, ConcurrentChange, UpstreamFailed.
     """
     account = billing.subscriber.account
     corrected = store.invoice(account.id, number)
@@ -294,7 +295,11 @@ def _adjusted(
 
 def _tax_anew(billing: BillingContext, invoice: IssuedInvoice, settings: InvoicingSettings) -> Tax:
     day = invoice.draft.tax_point or invoice.produced_on
-    return tax_on_sale(settings.seller, billing.company, day, billing.vat_check, settings.unconfirmed)
+    seller, policy = billing.taxed_from(settings.seller), settings.unconfirmed
+    tax = tax_on_sale(seller, billing.company, day, billing.vat_check, policy, billing.exemptions)
+    if tax.rule is TaxRule.RATE_MISSING:
+        raise TaxRateUnknown(AwaitedTaxRate(tax.country, day))
+    return tax
 
 
 def _draft(invoice: IssuedInvoice, lines: tuple[InvoiceLine, ...], tax: Tax, credit: int) -> InvoiceDraft:

@@ -8,6 +8,7 @@ from datetime import date, timedelta
 
 from billing.accounts.information import CompanyDetails
 from billing.invoicing.due import InvoicingDue
+from billing.invoicing.exemptions.rules import Exemptions
 from billing.invoicing.holds import PendingInvoice
 from billing.invoicing.invoices import InvoiceDraft, build_draft, credit_after
 from billing.invoicing.periods import FixedMonth, PaidPeriod, months_to_fix
@@ -25,21 +26,13 @@ DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
-class SellerAddress:
-    """The part of the seller's address that taxes depend on."""
-
-    country: str
-    postcode: str | None
-    city: str
-
-
-@dataclass(frozen=True, slots=True)
 class InvoicingState:
     """All that decides what an account is invoiced next.
 
     `due` is the next contract month to invoice, `period` the running paid period as stored, None where there is none.
     `credit` is the credit balance in minor units, tax included. `seller` is the address that the tax depends on.
     `vat_check` and `policy` are the last check of the VAT number and the deployment's treatment of unconfirmed ones.
+    `exemptions` are those of the account.
     """
 
     subscriber: Subscriber
@@ -50,6 +43,7 @@ class InvoicingState:
     seller: Address
     vat_check: VatNumberCheck | None
     policy: UnconfirmedVatNumber | None
+    exemptions: Exemptions
 
 
 def due_of(subscriber: Subscriber, period: PaidPeriod | None, today: date) -> InvoicingDue:
@@ -102,6 +96,6 @@ def next_invoice(state: InvoicingState, today: date) -> tuple[date, InvoiceDraft
 
 def draft_of(fixed: FixedMonth, state: InvoicingState) -> InvoiceDraft:
     """Returns what is to be invoiced for a month. Its tax is that of the month's first day, however late that is."""
-    tax = tax_on_sale(state.seller, state.company, fixed.since, state.vat_check, state.policy)
+    tax = tax_on_sale(state.seller, state.company, fixed.since, state.vat_check, state.policy, state.exemptions)
     currency = state.subscriber.account.contract.currency
     return build_draft(fixed.occasion, fixed.since, fixed.until, fixed.lines, tax, state.credit, currency, fixed.since)

@@ -135,6 +135,7 @@ class PreviewView(View):
     """The next invoice, as it would be today; `on` is the day on which it is issued.
 
     `occasion` is `period` or `tier_change`. `credit` is taken from earlier credits, `due` is what is left to pay.
+    `prices_change_on` is the renewal with which another version of the catalogue holds, null without one.
     """
 
     on: date
@@ -147,9 +148,10 @@ class PreviewView(View):
     total: MoneyView
     credit: MoneyView
     due: MoneyView
+    prices_change_on: date | None
 
     @classmethod
-    def of(cls, on: date, draft: InvoiceDraft, language: str) -> PreviewView:
+    def of(cls, on: date, draft: InvoiceDraft, language: str, prices_change_on: date | None = None) -> PreviewView:
         return cls(
             on=on,
             occasion=draft.occasion,
@@ -161,6 +163,7 @@ class PreviewView(View):
             total=MoneyView.of(draft.total),
             credit=MoneyView.of(draft.credit),
             due=MoneyView.of(draft.due),
+            prices_change_on=prices_change_on,
         )
 
 
@@ -193,7 +196,7 @@ class PaymentStandingView(View):
     """Where the payment stands. `next_attempt_on` is null where none is to come by itself; `failure` is why the last
     attempt has failed; `reference` is that of the customer's own transfer.
 
-    `left` is what is still to be paid unless it is done, or of a credit note what goes back; `credited` are lines that
+    `paid` is what was paid, with credit too, or has gone back; `left` is what is still to be; `credited` are lines that
     credit notes have taken back, `waived` and `refunded` what became of their money; `refunded` has also what was
     refunded at Stripe itself.
     """
@@ -205,6 +208,7 @@ class PaymentStandingView(View):
     next_attempt_on: date | None
     failure: str | None
     reference: str | None
+    paid: MoneyView
     left: MoneyView
     waived: MoneyView
     refunded: MoneyView
@@ -221,6 +225,7 @@ class PaymentStandingView(View):
             next_attempt_on=payment.retried_on,
             failure=payment.failure,
             reference=payment.reference,
+            paid=MoneyView(amount=payment.paid, currency=currency),
             left=MoneyView.of(record.left),
             waived=MoneyView(amount=payment.waived, currency=currency),
             refunded=MoneyView(amount=payment.refunded, currency=currency),
@@ -512,24 +517,25 @@ class CorrectionPreviewView(CreditNotePreviewView):
         return cls(**dict(note), invoice=PreviewView.of(on, planned.draft, language))
 
 
+class AmountBody(Body):
+    """An amount in minor units."""
+
+    amount: Annotated[int, Field(strict=True, gt=0)]
+    currency: Annotated[str, Field(pattern="^[A-Z]{3}$")]
+
+
 class RecordedPaymentBody(Body):
-    """Money that has arrived on the bank account, by the reference that came with it."""
+    """Money that has arrived on the bank account, by the reference that came with it: all that is left, or `amount`."""
 
     paid_on: IsoDate
     reference: Annotated[Text, Field(description="By which the transfer is known.")]
+    amount: AmountBody | None = None
 
 
 class WriteOffBody(Body):
     """Why an invoice will not be paid."""
 
     reason: Text
-
-
-class AmountBody(Body):
-    """An amount in minor units."""
-
-    amount: Annotated[int, Field(strict=True, gt=0)]
-    currency: Annotated[str, Field(pattern="^[A-Z]{3}$")]
 
 
 class RepaymentBody(Body):

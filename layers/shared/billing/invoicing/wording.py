@@ -19,7 +19,8 @@ _WORDS = {
         "whole": "Discount on the whole",
         "less_owed": "A tier has changed: less is owed for these months than was invoiced.",
         "in_favour": "This amount is in your favour: it is not to be paid.",
-        "seller_tax": "VAT: {amount} {currency}, at the rate of {day} ({source}): {rates}.",
+        "tax": "VAT",
+        "seller_tax": "{name}: {amount} {currency}, at the rate of {day} ({source}): {rates}.",
         "thousands": ",",
     },
     "it": {
@@ -32,7 +33,8 @@ _WORDS = {
         "whole": "Sconto sul totale",
         "less_owed": "Una fascia è cambiata: per questi mesi è dovuto meno di quanto fatturato.",
         "in_favour": "Importo a vostro favore: non è da pagare.",
-        "seller_tax": "IVA: {amount} {currency}, al cambio del {day} ({source}): {rates}.",
+        "tax": "IVA",
+        "seller_tax": "{name}: {amount} {currency}, al cambio del {day} ({source}): {rates}.",
         "thousands": ".",
     },
 }
@@ -68,7 +70,9 @@ def describe_seller_tax(draft: InvoiceDraft, language: str) -> str | None:
     rate, currency = tax.rate, tax.amount.currency
     priced = [(draft.total.currency, rate.invoice_rate), (currency, rate.seller_rate)]
     worth = [f"1 {rate.base}", *(f"{price:f} {each}" for each, price in priced if each != rate.base)]
-    return _WORDS.get(language, _WORDS["en"])["seller_tax"].format(
+    words = _WORDS.get(language, _WORDS["en"])
+    return words["seller_tax"].format(
+        name=draft.tax.name or words["tax"],
         amount=decimal_text(tax.amount),
         currency=currency,
         day=rate.day.isoformat(),

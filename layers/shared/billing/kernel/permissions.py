@@ -66,6 +66,7 @@ class Permission(StrEnum):
     AGREE_TO_TERM = "agree-to-term"
     ADMINISTER_CATALOGUE = "administer-catalogue"
     ADMINISTER_EXCHANGE_RATES = "administer-exchange-rates"
+    ADMINISTER_TAX_RATES = "administer-tax-rates"
     ADMINISTER_TEST_CLOCKS = "administer-test-clocks"
     READ_REVIEWS = "read-reviews"
     BOOK_REVIEWS = "book-reviews"
@@ -116,6 +117,7 @@ ALLOWED: dict[Permission, frozenset[Role]] = {
     Permission.AGREE_TO_TERM: _ADMIN_ONLY,
     Permission.ADMINISTER_CATALOGUE: _STAFF_ONLY,
     Permission.ADMINISTER_EXCHANGE_RATES: _STAFF_ONLY,
+    Permission.ADMINISTER_TAX_RATES: _STAFF_ONLY,
     Permission.ADMINISTER_TEST_CLOCKS: _STAFF_ONLY,
     Permission.READ_REVIEWS: _EVERY_ROLE,
     Permission.BOOK_REVIEWS: _ADMIN_ONLY,

@@ -16,6 +16,8 @@ from billing.ending.due import EndingDue, EndingStage, next_notice
 from billing.ending.due_mapping import stage_body, stage_from
 from billing.invoicing.due import InvoicingDue
 from billing.invoicing.due_mapping import invoicing_due_from
+from billing.invoicing.exemptions.mapping import exemptions_of
+from billing.invoicing.exemptions.rules import NO_EXEMPTIONS, Exemptions
 from billing.invoicing.period_mapping import period_of
 from billing.invoicing.periods import PaidPeriod
 from billing.invoicing.settings import UnconfirmedVatNumber
@@ -46,6 +48,7 @@ class CancellationState:
     `invoicing_due` is the next contract month to invoice, `period` the running paid period as stored, `vat_check` the
     last check of a VAT number. Each can be None. `company_version` counts the changes of the company. `credit` is the
     credit balance in minor units. `has_open_review` says whether a review is booked and not decided.
+    `exemptions` are those from tax.
     """
 
     subscriber: Subscriber
@@ -58,11 +61,14 @@ class CancellationState:
     company_version: int = 0
     credit: int = 0
     has_open_review: bool = False
+    exemptions: Exemptions = NO_EXEMPTIONS
 
     def invoicing(self, today: date, seller: Address, policy: UnconfirmedVatNumber | None) -> InvoicingState:
         """What decides the account's next invoices. They are shown before credit."""
         due = self.invoicing_due or due_of(self.subscriber, self.period, today)
-        return InvoicingState(self.subscriber, self.company, due, self.period, 0, seller, self.vat_check, policy)
+        return InvoicingState(
+            self.subscriber, self.company, due, self.period, 0, seller, self.vat_check, policy, self.exemptions
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +108,7 @@ class CancellationStore(UsageReads):
             keys.PAGE_PERIOD,
             keys.PAGE_BILLING,
             keys.PAGE_VAT_CHECK,
+            keys.PAGE_TAX_EXEMPTIONS,
             company,
         )
         sort_keys = (*page, keys.CANCELLATION, keys.BALANCE, keys.REVIEW_OPEN, due, renewal)
@@ -124,6 +131,7 @@ class CancellationStore(UsageReads):
             rows[partition, company].version,
             0 if balance is None else parsed(balance.body)["credit"],
             (partition, keys.REVIEW_OPEN) in rows,
+            exemptions_of(rows.get((partition, keys.PAGE_TAX_EXEMPTIONS))),
         )
 
     def cancellations(

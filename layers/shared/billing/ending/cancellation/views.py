@@ -33,6 +33,7 @@ from billing.platform.http.models import (
     as_dict,
     plain_lines,
 )
+from billing.subscriptions.views import PendingVersionView
 
 TEXT_MIN, TEXT_MAX = 10, 2000
 
@@ -161,7 +162,8 @@ class CancellationView(View):
     """Where the account stands: `preview` while it is not cancelled, `receipt` once it is.
 
     `reasons` are those to choose from; `products_in_use` were used in the last seven days. `to_pay` is open of issued
-    invoices today, and stays owed after the end; `to_repay` is credit, which the end gives back.
+    invoices today, and stays owed after the end; `to_repay` is credit, which the end gives back. `pending_version` is
+    an announced change of prices, with the last day on which a cancellation avoids it; null without one.
     """
 
     status: Status
@@ -171,6 +173,7 @@ class CancellationView(View):
     products_in_use: list[str]
     to_pay: MoneyView
     to_repay: MoneyView
+    pending_version: PendingVersionView | None
 
 
 class ChargesTotalBody(Body):

@@ -61,8 +61,10 @@ UNTOUCHED = {
     keys.MARKER: "digests of usage events",
     keys.PAGE: "the account, without the person's role; a person whom the billing information names is not erased. An"
     " appointment and a change of the term are pages of their own",
+    keys.PAYER: "a digest of an account at a bank: it names nobody",
     keys.PURGE: "while an account is deleted, nobody is erased from it by themselves",
     keys.TOTAL: "counts usage",
+    keys.TRANSFER: "what the bank says of a payment, which law wants with the invoice (GDPR art. 17(3)(b))",
     keys.VAT_CHECK: "the evidence for an invoice's tax, which law wants whole (GDPR art. 17(3)(b))",
 }
 """The families that an erasure leaves, each with the reason."""

@@ -15,6 +15,7 @@ from lxml import etree, objectify
 
 from billing.accounts.information import CompanyDetails, as_printed, compact_identifier, normal_postcode
 from billing.invoicing.documents.writing import printable
+from billing.invoicing.exemptions.rules import VATEX
 from billing.invoicing.invoices import IssuedInvoice, Seller
 from billing.invoicing.tax import Tax, TaxRule
 from billing.invoicing.wording import credit_terms, describe_line, describe_seller_tax
@@ -41,11 +42,19 @@ CATEGORIES = {
     TaxRule.REVERSE_CHARGE: "AE",
     TaxRule.OUTSIDE_EU: "O",
     TaxRule.SELLER_OUTSIDE_EU: "O",
+    TaxRule.OWN_RATE: "S",
+    TaxRule.ZERO_RATED: "Z",
+    TaxRule.EXPORT: "G",
+    TaxRule.OUTSIDE_SCOPE: "O",
+    TaxRule.EXEMPT: "E",
 }
-"""UNTDID 5305: standard rate, reverse charge, not subject to VAT."""
+"""UNTDID 5305: standard rate, reverse charge, not subject to VAT, zero rate, export, exempt."""
 
-EXEMPTIONS = {"AE": "VATEX-EU-AE", "O": "VATEX-EU-O"}
+EXEMPTIONS = {"AE": "VATEX-EU-AE", "G": "VATEX-EU-G", "O": "VATEX-EU-O"}
 """The Commission's codes of why no VAT is charged, by category."""
+
+NO_REASON = frozenset({"S", "Z"})
+"""Categories that have no reason for an exemption (BR-S-10, BR-Z-10). Words of staff are a note then."""
 
 MEANS = {Method.CARD: "48", Method.SEPA_DEBIT: "59", Method.BANK_TRANSFER: "30"}
 UNDEFINED_MEANS = "1"
@@ -123,11 +132,13 @@ def _terms(invoice: IssuedInvoice) -> dict[str, Any]:
 
 
 def _notes(invoice: IssuedInvoice) -> list[str]:
-    """Why it corrects another one or is in its place, and the rate of the tax in the seller's currency: the norm has no
-    term for rates."""
+    """Why it corrects another one or is in its place, what staff want to be said of the tax, and the rate of the tax in
+    the seller's currency: the norm has no term for rates."""
     of = invoice.corrects or invoice.replaces
     reason = None if of is None else of.reason
-    return [note for note in (reason, describe_seller_tax(invoice.draft, invoice.language)) if note]
+    tax = invoice.draft.tax
+    words = tax.sentence(invoice.language) if CATEGORIES[tax.rule] in NO_REASON else None
+    return [note for note in (reason, words, describe_seller_tax(invoice.draft, invoice.language)) if note]
 
 
 def _means(invoice: IssuedInvoice) -> str:
@@ -191,8 +202,8 @@ def _breakdown(invoice: IssuedInvoice, sign: int) -> dict[str, Any]:
         "BT-117": _text(draft.tax_amount, sign),
         "BT-118": category,
         "BT-119": _rate(draft.tax),
-        "BT-120": draft.tax.sentence(invoice.language),
-        "BT-121": EXEMPTIONS.get(category),
+        "BT-120": None if category in NO_REASON else draft.tax.sentence(invoice.language),
+        "BT-121": draft.tax.code if draft.tax.code in VATEX else EXEMPTIONS.get(category),
     }
     return {name: value for name, value in terms.items() if value is not None}
 

@@ -300,15 +300,22 @@ class _Page:
     def _totals(self) -> None:
         words, draft = self.words, self.invoice.draft
         tax = draft.tax
-        vat = (
-            words["vat"].format(rate=self.write.quantity(tax.rate), country=self.write.country(tax.country))
-            if tax.rate
-            else words["no_vat"]
-        )
+        rate, country = self.write.quantity(tax.rate), self.write.country(tax.country)
+        if tax.rate and tax.name is not None:
+            vat = words["own_tax"].format(name=tax.name, rate=rate, country=country)
+        else:
+            vat = words["vat"].format(rate=rate, country=country) if tax.rate else tax.name or words["no_vat"]
         rows = [(words["net"], draft.net, False), (vat, draft.tax_amount, False), (words["total"], draft.total, True)]
         if draft.seller_tax is not None:
             in_sellers = draft.seller_tax.amount
-            rows.insert(2, (words["vat_in"].format(currency=in_sellers.currency), in_sellers, False))
+            rows.insert(
+                2,
+                (
+                    words["vat_in"].format(name=tax.name or words["no_vat"], currency=in_sellers.currency),
+                    in_sellers,
+                    False,
+                ),
+            )
         if draft.credit.amount:
             rows.append((words["credit"], Money(-draft.credit.amount, draft.credit.currency), False))
         if self.is_credit:

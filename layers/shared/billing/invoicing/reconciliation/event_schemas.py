@@ -25,6 +25,7 @@ class FindingFacts(Facts):
         "month-not-due",
         "owed-differs",
         "credit-differs",
+        "transfer-differs",
         "register-broken",
     ]
     subject: str

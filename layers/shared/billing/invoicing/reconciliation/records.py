@@ -16,6 +16,8 @@ from billing.invoicing.periods import PaidPeriod, amounts_of
 from billing.invoicing.reconciliation.mapping import finding_body, finding_from
 from billing.invoicing.reconciliation.rules import BookedDocument, Finding
 from billing.invoicing.records import BillingContext, InvoiceStore, stored_documents
+from billing.invoicing.transfer_records import transfer_from
+from billing.invoicing.transfers import Transfer
 from billing.kernel.events import Event
 from billing.kernel.schedules import Job, start_of
 from billing.platform.dynamodb import keys
@@ -44,6 +46,7 @@ class RecordedBooks:
     documents: tuple[BookedDocument, ...]
     known: tuple[Finding, ...]
     is_register_due: bool
+    transfers: tuple[Transfer, ...] = ()
 
 
 class ReconciliationStore(InvoiceStore):
@@ -53,7 +56,7 @@ class ReconciliationStore(InvoiceStore):
         """The books of an account; None without it, or where no comparison is due at any time.
 
         Of the invoices and credit notes that were issued from the day `since` on it reads the documents too. Two reads,
-        one more per DOCUMENTS_AT_ONCE of these, and three queries, all strongly consistent.
+        one more per DOCUMENTS_AT_ONCE of these, and four queries, all strongly consistent.
         """
         context = self.billing_context(account)
         if context is None or context.reconcile_on is None:
@@ -67,6 +70,7 @@ class ReconciliationStore(InvoiceStore):
             documents=tuple(_booked(row, said.get(row.key), context) for row in rows),
             known=tuple(finding_from(row.body) for row in self._all(partition, keys.FINDING, None)),
             is_register_due=register_due in self._reads.get_all([register_due]),
+            transfers=tuple(map(transfer_from, self._all(partition, keys.TRANSFER, None))),
         )
 
     def save_comparison(

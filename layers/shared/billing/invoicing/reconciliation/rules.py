@@ -19,6 +19,7 @@ from billing.invoicing.entries import Entry, EntryKind
 from billing.invoicing.invoices import InvoiceStatus
 from billing.invoicing.numbering import RegisteredNumber, SeriesCounter, register_faults
 from billing.invoicing.periods import Amounts, PaidPeriod, PeriodInvoice, TakenBack, months_to_fix, owed_by_product
+from billing.invoicing.transfers import Transfer
 from billing.kernel.money import Money, charged_units
 from billing.payments.ledger import LedgerPayment
 from billing.payments.methods import ChargeState, DisputeState, Refund, RefundState
@@ -55,6 +56,7 @@ class Rule(StrEnum):
     MONTH_NOT_DUE = "month-not-due"
     OWED_DIFFERS = "owed-differs"
     CREDIT_DIFFERS = "credit-differs"
+    TRANSFER_DIFFERS = "transfer-differs"
     REGISTER_BROKEN = "register-broken"
 
 
@@ -118,6 +120,7 @@ class Books:
     documents: tuple[BookedDocument, ...]
     credit: int
     is_waiting: bool = False
+    transfers: tuple[Transfer, ...] = ()
 
     def entries(self, *kinds: EntryKind) -> Iterator[tuple[BookedDocument, Entry]]:
         """The entries of these kinds, each with its document, oldest document first."""
@@ -147,6 +150,7 @@ def findings(books: Books, ledger: Ledger, now: datetime) -> tuple[Finding, ...]
         *_months(books, now),
         *_periods(books),
         *_credit(books),
+        *_transfers(books),
     )
 
 
@@ -523,6 +527,44 @@ def _credit(books: Books) -> Iterator[Finding]:
     currency = books.account.contract.currency
     amounts = Money(computed, currency), Money(books.credit, currency)
     yield _finding(books, Rule.CREDIT_DIFFERS, "balance", None, "the sum of the entries", "the balance", *amounts)
+
+
+def _transfers(books: Books) -> Iterator[Finding]:
+    """The shares of each transfer sum to it, and the invoices have them as entries, with what was taken back.
+
+    What an earlier release has recorded has entries only: an invoice may have more of a reference than its transfers.
+    """
+    recorded: Counter[tuple[str, str]] = Counter()
+    taken_back: Counter[tuple[str, str]] = Counter()
+    for transfer in books.transfers:
+        currency = transfer.amount.currency
+        total = Money(sum(share.amount for share in transfer.shares), currency)
+        if total != transfer.amount:
+            yield _finding(
+                books, Rule.TRANSFER_DIFFERS, transfer.id, None, "as received", "its shares", transfer.amount, total
+            )
+        for share in transfer.shares:
+            recorded[share.invoice, transfer.reference] += share.amount
+            taken_back[share.invoice, transfer.reference] += share.amount if transfer.taken_back else 0
+    for document in books.documents:
+        for (number, reference), amount in recorded.items():
+            if number != document.number:
+                continue
+            entries = [*_of(document, reference)]
+            came = sum(entry.amount for entry in entries if entry.kind is EntryKind.TRANSFERRED)
+            went = sum(entry.amount for entry in entries if entry.kind is EntryKind.TRANSFER_TAKEN_BACK)
+            wanted = taken_back[number, reference]
+            if came < amount or went != wanted:
+                yield _finding(
+                    books,
+                    Rule.TRANSFER_DIFFERS,
+                    f"{number} {reference}",
+                    number,
+                    "as its transfers",
+                    "its entries",
+                    Money(amount - wanted, document.currency),
+                    Money(came - went, document.currency),
+                )
 
 
 def _documents_of(period: PaidPeriod) -> tuple[PeriodInvoice | TakenBack, ...]:

@@ -19,14 +19,20 @@
 | differences in the books    | ACCOUNT#account | FINDING#rule#subject                  | gsi2: FINDINGS, since      |
 | invoices, what changes      | ACCOUNT#account | INVOICE#produced on#number            | DUE#collection#shard, …    |
 | stopped invoicing           | ACCOUNT#account | HELD                                  | HELD, instant#account      |
+| bank statements             | BANK-STATEMENTS | STATEMENT#20261201-digest             |                            |
+| events of bank statements   | BANK-STATEMENTS | EVENT#ulid                            |                            |
+| bank entries                | BANK-ENTRY#id   | ENTRY                                 | gsi2: BANK-ENTRIES#status  |
 | billing page                | ACCOUNT#account | PAGE#ACCOUNT, PAGE#COMPANY            |                            |
 | appointment of an admin     | ACCOUNT#account | PAGE#APPOINTMENT                      | DUE#ending#shard, instant  |
 | running paid period         | ACCOUNT#account | PAGE#PERIOD                           |                            |
+| exemptions from tax         | ACCOUNT#account | PAGE#TAX-EXEMPTIONS                   | DUE#ending#shard, instant  |
 | change of the term          | ACCOUNT#account | PAGE#TERM                             | DUE#ending#shard, instant  |
+| known payers                | ACCOUNT#account | PAYER#digest                          | gsi2: PAYER#digest         |
 | closed paid periods         | ACCOUNT#account | PERIOD#contract#0012                  |                            |
 | reviews                     | ACCOUNT#account | REVIEW#ulid                           |                            |
 | open review                 | ACCOUNT#account | REVIEW-OPEN                           |                            |
 | alert states                | ACCOUNT#account | TOLD#subject                          |                            |
+| transfers                   | ACCOUNT#account | TRANSFER#20260609-digest-1            |                            |
 | suppressed addresses        | ACCOUNT#account | UNDELIVERABLE#address                 |                            |
 | users                       | ACCOUNT#account | USER#user                             | USER#user, ACCOUNT#account |
 | check of the VAT number     | ACCOUNT#account | PAGE#VAT-CHECK                        | VAT-UNCONFIRMED, since     |
@@ -54,6 +60,9 @@
 | rejected usage of a day     | REJECTED-USAGE  | DAY#2026-06-10                        |                            |
 | events of rejected usage    | REJECTED-USAGE  | EVENT#ulid                            |                            |
 | markers                     | MARKERS#account | MARKER#identity                       |                            |
+| tax rates of staff          | TAX-RATES       | TABLE                                 |                            |
+| countries staff know of     | TAX-RATES       | RATE-MISSING#CH                       |                            |
+| events of tax rates         | TAX-RATES       | EVENT#ulid                            |                            |
 | test clocks                 | TEST-CLOCKS     | CLOCK#clock                           |                            |
 | events of test clocks       | TEST-CLOCKS     | EVENT#ulid                            |                            |
 | counters by product         | USAGE#account   | TOTAL#2026-06#product                 |                            |
@@ -80,7 +89,8 @@ Due items. A planner queries each shard of the sparse index. DUE items sort by t
 The transaction that does the work moves the item to the next instant. Collection has no DUE item: each invoice, each
 credit note and each pending reactivation is itself in the index, from the instant of its next look. The DUE#collection
 of an earlier release is planned until each unpaid invoice of its account is. While an invoice waits for an exchange
-rate, its DUE item is in gsi2 too, in the list of staff: AWAITS-RATE, day#account.
+rate, its DUE item is in gsi2 too, in the list of staff: AWAITS-RATE, day#account. So it is while it waits for a tax
+rate of staff: AWAITS-TAX, day#account.
 
 Differences. A FINDING item exists while a comparison of the books finds a difference. Staff list them by the second
 index, the oldest first. The register of numbers has its own due item, because it belongs to no account.
@@ -115,6 +125,10 @@ the index while it waits for an admin's consent: the same worker ends it when it
 Alert states. A TOLD item remembers an alert, or another event that is recorded once, by its subject. The key keeps an
 old word for `alert`, because stored keys never change.
 
+Bank entries. An ENTRY item is a booking of the bank, in a partition of its own, because no account is known for it at
+first. Its id follows from what the bank says, so it exists once. A PAYER item says that somebody has paid for an
+account before, by a digest of their own account at the bank.
+
 Lists of staff. Items of an account carry the keys of the lists that they are in (docs/decisions/0036), beside those
 above. In gsi2, but for two:
 
@@ -127,6 +141,7 @@ above. In gsi2, but for two:
 | accounts by e-mail address    | PAGE#BILLING, USER  | E-MAIL#address                  | ACCOUNT#account          |
 | accounts that cannot pay      | PAGE#PAYMENT-METHOD | METHODS                         | expiry#account           |
 | accounts with a pause         | AUTOSCALING         | PAUSED                          | end#account              |
+| accounts with an exemption    | PAGE#TAX-EXEMPTIONS | EXEMPTIONS                      | last end#account         |
 | documents of a month          | DOCUMENT            | INVOICES#2026-06#shard, CREDIT-NOTES#… | day#number        |
 | cancellations                 | CANCELLATION        | CANCELLATIONS                   | instant#account          |
 | decisions of a month          | DECISION            | DECISIONS#2026-06#shard         | outcome#account#product  |
@@ -139,6 +154,9 @@ passed. It names the review, and no account.
 Test clocks. Accounts on a test clock have a dot in their id. What is due of them is in DUE#clock#clock of the index,
 which no planner reads: the clock's own worker reads the items themselves. In each list of staff they are in a partition
 of their clock, such as PAST-DUE#clock#q1. So no list, planner or comparison over all accounts meets them.
+
+Exemptions. PAGE#TAX-EXEMPTIONS is read with the page, whose next charge depends on it. It is in the index of due work
+from the day on which staff are told of its next end, with the ends of accounts: the same worker looks at it.
 
 VAT numbers. PAGE#VAT-CHECK is read with the page, whose next charge depends on it. It is in the index while VIES has
 not confirmed the number and staff have not decided: the list of staff, the longest unconfirmed first.
@@ -160,7 +178,11 @@ ACCOUNTS = "ACCOUNTS"
 ALERT = "TOLD#"
 AUTOSCALING = "AUTOSCALING"
 AWAITS_RATE = "AWAITS-RATE"
+AWAITS_TAX = "AWAITS-TAX"
 BALANCE = "BALANCE"
+BANK_ENTRIES = "BANK-ENTRIES#"
+BANK_ENTRY = "BANK-ENTRY#"
+BANK_STATEMENTS = "BANK-STATEMENTS"
 BOOKED = "BOOKED#"
 CANCELLATION = "CANCELLATION"
 CANCELLATIONS = "CANCELLATIONS"
@@ -180,9 +202,11 @@ DOCUMENT = "DOCUMENT#"
 DOWNLOAD = "DOWNLOAD#"
 DUE = "DUE#"
 E_MAIL = "E-MAIL#"
+ENTRY = "ENTRY"
 ERASURE = "ERASURE#"
 EVENT = "EVENT#"
 EXCHANGE_RATES = "EXCHANGE-RATES"
+EXEMPTIONS = "EXEMPTIONS"
 FINDING = "FINDING#"
 FINDINGS = "FINDINGS"
 HELD = "HELD"
@@ -208,6 +232,7 @@ OUTAGE = "OUTAGE#"
 PAGE = "PAGE#"
 PAST_DUE = "PAST-DUE"
 PAUSED = "PAUSED"
+PAYER = "PAYER#"
 PAYMENT_SERVICE = "PAYMENT-SERVICE"
 PERIOD = "PERIOD#"
 PURGE = "PURGE"
@@ -222,8 +247,12 @@ REVIEW = "REVIEW#"
 REVIEWS = "REVIEWS#"
 REVIEW_OPEN = "REVIEW-OPEN"
 SERIES = "SERIES#"
+STATEMENT = "STATEMENT#"
+TAX_RATES = "TAX-RATES"
+TAX_TABLE = "TABLE"
 TEST_CLOCKS = "TEST-CLOCKS"
 TOTAL = "TOTAL#"
+TRANSFER = "TRANSFER#"
 UNDELIVERABLE = "UNDELIVERABLE#"
 USER = "USER#"
 VAT_CHECK = "VAT-CHECK#"
@@ -248,11 +277,13 @@ ACCOUNT_FAMILIES = (
     HELD,
     INVOICE,
     PAGE,
+    PAYER,
     PERIOD,
     PURGE,
     REACTIVATION,
     REVIEW,
     REVIEW_OPEN,
+    TRANSFER,
     UNDELIVERABLE,
     USER,
     VAT_CHECK,
@@ -268,10 +299,18 @@ PAGE_BILLING = PAGE + "BILLING"
 PAGE_PAYMENT_METHOD = PAGE + "PAYMENT-METHOD"
 PAGE_PERIOD = PAGE + "PERIOD"
 PAGE_SUBSCRIPTION = PAGE + "SUBSCRIPTION"
+PAGE_TAX_EXEMPTIONS = PAGE + "TAX-EXEMPTIONS"
 PAGE_TERM = PAGE + "TERM"
 PAGE_VAT_CHECK = PAGE + "VAT-CHECK"
 PAGE_ALWAYS = frozenset({PAGE_ACCOUNT, PAGE_SUBSCRIPTION, PAGE + "COMPANY", PAGE_BILLING, PAGE + "CONTACT"})
-PAGE_ITEMS = PAGE_ALWAYS | {PAGE_APPOINTMENT, PAGE_PAYMENT_METHOD, PAGE_PERIOD, PAGE_TERM, PAGE_VAT_CHECK}
+PAGE_ITEMS = PAGE_ALWAYS | {
+    PAGE_APPOINTMENT,
+    PAGE_PAYMENT_METHOD,
+    PAGE_PERIOD,
+    PAGE_TAX_EXEMPTIONS,
+    PAGE_TERM,
+    PAGE_VAT_CHECK,
+}
 
 _NUMBER_DIGITS = 6
 _VERSION_DIGITS = 6
@@ -311,6 +350,31 @@ def markers(account: str) -> str:
 def user(user: str) -> str:
     """The sort key of a user in an account, and a partition of the index: the accounts of a user."""
     return f"{USER}{user}"
+
+
+def transfer(transfer: str) -> str:
+    """A transfer that was recorded for an account. The id begins with the day on which the bank booked it."""
+    return f"{TRANSFER}{transfer}"
+
+
+def bank_statement(statement: str) -> str:
+    """A bank statement, by its id, which begins with its last day; the newest sorts last."""
+    return f"{STATEMENT}{statement}"
+
+
+def bank_entry(entry: str) -> str:
+    """The partition of a bank entry."""
+    return f"{BANK_ENTRY}{entry}"
+
+
+def bank_entries(status: str) -> str:
+    """The list of the bank entries in a status, by their ids, which begin with their days."""
+    return f"{BANK_ENTRIES}{status}"
+
+
+def payer(payer: str) -> str:
+    """A known payer of an account, and the list of the accounts of a payer; by the digest of the payer's account."""
+    return f"{PAYER}{payer}"
 
 
 def log_in(user: str) -> str:
@@ -565,8 +629,19 @@ def rate_missing(day: date, currency: str) -> str:
     return f"{RATE_MISSING}{day.isoformat()}#{currency}"
 
 
+def tax_rate_missing(country: str, account: str) -> str:
+    """That staff were told of the missing tax rate of a country, for an account; a test clock has its own."""
+    return on_clock(f"{RATE_MISSING}{country}", clock_of(account))
+
+
+def exempt_until(end: date | None, account: str) -> str:
+    """The place of an account in the list of those with an exemption, the earliest end first; None for no end."""
+    return f"{date.max if end is None else end}#{account}"
+
+
 def awaits_rate(day: date, account: str) -> str:
-    """The place of an account in the list of those that wait for an exchange rate, the earliest day first."""
+    """The place of an account in the list of those that wait for an exchange rate, or for a tax rate, the earliest day
+    first."""
     return f"{day.isoformat()}#{account}"
 
 
