@@ -638,7 +638,7 @@ class Life:
             return
         right: tuple[RightAmount, ...] = ()
         line, more = invoice.draft.lines[0], 37 * (other + 1)
-        if other % 2 and not self.forgotten:
+        if other % 2 and not self.forgotten and line.product in PRICES:
             event("corrected by an amount")
             right = (RightAmount(0, line.net.amount + more),)
             self.more[invoice.draft.since, line.product] += more
