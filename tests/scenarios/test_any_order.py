@@ -714,12 +714,13 @@ class Life:
             return
         right: tuple[RightAmount, ...] = ()
         line, more = invoice.draft.lines[0], 37 * (other + 1)
-        if other % 2 and not self.forgotten:
+        if other % 2 and not self.forgotten and line.product in PRICES:
             event("corrected by an amount")
             right = (RightAmount(0, line.net.amount + more),)
             self.more[invoice.draft.since, line.product] += more
         event("corrected")
         self.corrections += 1
+        before = self._invoiced()
         reissue_invoice(
             billing,
             invoice.number,
@@ -731,6 +732,19 @@ class Life:
             store=store,
             gateway=cast("Any", None),
         )
+        if not self.forgotten:
+            before[line.product] += more if right else 0
+            assert self._invoiced() == before
+
+    def _invoiced(self) -> Counter[str | None]:
+        """What the paid periods have as invoiced, by product."""
+        store = self.world.invoicing
+        running = existing(store.billing_context(ACCOUNT)).period
+        periods = [*(period for period, _ in store.closed_periods(ACCOUNT)), *([running] if running else [])]
+        found: Counter[str | None] = Counter()
+        for product in (*PRICES, None):
+            found[product] = sum(each.invoiced_of(product) for each in periods)
+        return found
 
     # ---- Answers ----
 
@@ -956,6 +970,22 @@ FORGOTTEN_BEFORE_A_MOVE = Story(
 """A move that the period's invoice has was taken for one that it has not, once another had taken its place."""
 
 
+CORRECTED_BEFORE_A_MOVE = Story(
+    *(date(2024, 1, 31), 0, 3, "EUR", "UTC", "SK", (0, 0)),
+    reductions=(Reduction(None, Fraction(7), 0, date(2024, 1, 1), None),),
+    facts=(
+        Fact(1, NOON, "correct", 0, 1, runs=True),
+        Fact(1, NOON, "correct", 0, 2, runs=False),
+        Fact(0, NOON, "move", 0, 0, runs=False),
+        Fact(40, NOON, "correct", 1, 4, runs=True),
+    ),
+    skipped=(True, False),
+    invoiced=False,
+)
+"""What a correction left in its period as invoiced would be taken back, or invoiced again, by the runs that follow."""
+
+
+@example(CORRECTED_BEFORE_A_MOVE)
 @example(FORGOTTEN_BEFORE_A_MOVE)
 @example(MOVED_BEFORE_THE_FIRST_INVOICE)
 @example(REACTIVATED_LATE)
