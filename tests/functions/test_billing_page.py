@@ -205,6 +205,7 @@ def test_the_page_has_the_newest_invoices_and_the_list_has_all_of_them(company: 
         "paid_on": "2026-06-02",
         "status": "paid",
         "total": euros(12_345),
+        "left": euros(0),
     }
     assert len(on_page) == 12
     assert [each["number"] for each in (*first["items"], *rest["items"])] == [
