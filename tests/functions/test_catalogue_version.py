@@ -26,7 +26,7 @@ from tests.functions import test_terms as terms
 from tests.functions.ending import deactivate, invoiced_elsewhere
 from tests.functions.test_autoscaling import events, run, use
 from tests.functions.test_discounts import QUARTER, invoiced
-from tests.functions.test_products import differences, end, follows, line, places, put, subscription
+from tests.functions.test_products import differences, end, follows, keep, line, places, put, subscription
 from tests.samples import CATALOGUE
 
 ROUTE = "/accounts/{account}/catalogue-version"
@@ -531,6 +531,19 @@ def test_a_line_that_ends_before_the_day_is_not_in_the_way(company: Company) -> 
     assert shown is not None
     assert [each["product"] for each in shown["lines"]] == ["search"]
     assert invoiced(company, "2026-10-16")[-1:] == [(SECOND, 3 * 5163 - 1 - 1500)]
+
+
+def test_a_line_whose_end_is_taken_back_keeps_the_price_that_no_mail_has_named(company: Company) -> None:
+    end(company, "email")
+    shown = pending(moved(company))
+    assert shown is not None
+    assert [each["product"] for each in shown["lines"]] == ["search"]
+    assert keep(company, "email", claims=company.admin).status == 200
+
+    page = subscription(company, noon(SECOND))
+    prices = {name: line(page, name)["price_per_month"]["amount"] for name in ("search", "email")}
+    assert prices == {"search": 5900, "email": 5900}
+    assert invoiced(company, "2026-10-16")[-1:] == [(SECOND, DEARER_QUARTER - 3 * 600)]
 
 
 # ---- Autoscaling ----

@@ -121,7 +121,8 @@ class ProductDecision:
 def ladder(catalogue: Catalogue, line: Line, later: Sequence[VersionChange] = ()) -> tuple[Tier, ...]:
     """The tiers that a line can move to without an agreement: those with a price, and its own. Smallest first.
 
-    A tier that is too large for one of the `later` versions of the catalogue is left out: the account moves to them.
+    A tier that is too large for one of the `later` versions of the catalogue is left out: the account moves to them. A
+    version that does not price the line has no say.
     """
     product = catalogue.product(line.product)
     tiers = () if product is None else product.tiers
@@ -135,7 +136,7 @@ def ladder(catalogue: Catalogue, line: Line, later: Sequence[VersionChange] = ()
         if tier.up_to == line.up_to
         or (
             price_per_month(tier, line.price.currency) is not None
-            and all(version.tier(line.product, tier.up_to) is not None for version in later)
+            and all(version.tier(line.product, tier.up_to) for version in later if version.prices(line.product))
         )
     )
 

@@ -108,7 +108,8 @@ def with_version(subscriber: Subscriber, order: VersionOrder, current: Catalogue
     violations = [*_violations(lines, wanted, contract.currency)]
     if violations:
         raise RuleViolation(*violations)
-    products = [wanted.product(line.product) for line in base.lines]
+    # A line whose end is taken back later keeps its price: no mail has named another one.
+    products = [wanted.product(line.product) for line in lines]
     change = VersionChange(
         version=wanted.version,
         effective_on=effective_on,

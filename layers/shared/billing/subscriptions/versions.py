@@ -46,7 +46,7 @@ class VersionChange:
     `cancel_by` is the last day on which a cancellation avoids that renewal. `decision` is the id of the move as it was
     announced, `decided_on` the account's day of it. `announced_on` is the day on which the mail about it went out. A
     move that is not announced never holds: no price changes without the notice that was promised. `products` are those
-    that the account has.
+    that the account has then.
     """
 
     version: int
@@ -60,6 +60,10 @@ class VersionChange:
     def holds_on(self, day: date) -> bool:
         """Whether the prices of `day` are those of this version."""
         return self.announced_on is not None and self.effective_on <= day
+
+    def prices(self, product: str) -> bool:
+        """Whether it has tiers for a product. It has none for a line that was to end by its day."""
+        return any(each.product == product for each in self.products)
 
     def tier(self, product: str, up_to: int | None) -> VersionTier | None:
         """The tier that takes the place of another version's, see ProductTiers.holding."""
