@@ -12,7 +12,7 @@ from billing.invoicing.issue_invoices import issue_invoices
 from functions.administer_subscriptions.app import handler as administer_subscriptions
 from tests.api_gateway import NOW, STAFF, Answer, answer, request
 from tests.aws import stored_items
-from tests.company import Company
+from tests.company import Company, provisioned
 from tests.functions.ending import deactivate, invoiced_elsewhere
 from tests.functions.test_autoscaling import events
 from tests.samples import ACCOUNT
@@ -180,3 +180,24 @@ def test_ended_discounts_are_forgotten_once_no_invoice_needs_them(company: Compa
 
     kept_ones = wiring.billing_page_store().billing_page(company.account).subscription.discounts
     assert len(kept_ones) <= 4
+
+
+def test_discounts_that_differ_in_their_ends_alone_are_changed_one_by_one(company: Company) -> None:
+    twice = [
+        {"product": "email", "percent": "10", "from": "2026-04-15", "until": until, "reason": "A second shop"}
+        for until in ("2026-07-15", "2026-10-15", None)
+    ]
+    assert provisioned({**ACCOUNT, "account": "twice", "discounts": twice}).status == 201
+    company = Company("twice", STAFF, STAFF)
+    invoiced_elsewhere(company)
+    stored = listed(company).body["discounts"]
+    assert [each["until"] for each in stored] == [each["until"] for each in twice]
+
+    same = change(company, *stored)
+    assert (same.status, same.body.get("discounts", {}).get("discounts")) == (200, stored), same
+    one_less = change(company, *stored[:2])
+    assert [each["until"] for each in one_less.body["discounts"]["discounts"]] == [
+        "2026-07-15",
+        "2026-10-15",
+        "2026-07-15",
+    ]

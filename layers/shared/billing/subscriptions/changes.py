@@ -86,15 +86,14 @@ def with_discounts(subscriber: Subscriber, discounts: Sequence[Discount], today:
     that takes off more than there is.
     """
     subscription, first = subscriber.subscription, subscriber.next_open_renewal(today)
-    stored = {_identity(each) for each in subscription.discounts}
     violations = [*_discount_violations(discounts, subscription, first, today)]
     if violations:
         raise RuleViolation(*violations)
-    wanted = {_identity(each): each for each in discounts}
+    partners = _partners(subscription.discounts, discounts)
     settled, result, days = subscriber.open_since(today), list[Discount](), list[date]()
-    for each in subscription.discounts:
-        new = wanted.get(_identity(each))
-        if new is not None:
+    for place, each in enumerate(subscription.discounts):
+        if place in partners:
+            new = discounts[partners[place]]
             result.append(new)
             days += [min(_ends(each, new))] if new != each else []
         elif each.valid_from >= first:
@@ -104,7 +103,7 @@ def with_discounts(subscriber: Subscriber, discounts: Sequence[Discount], today:
             days.append(first)
         elif not _ends_by(each, settled):
             result.append(each)
-    added = [each for each in discounts if _identity(each) not in stored]
+    added = [each for place, each in enumerate(discounts) if place not in partners.values()]
     days += [each.valid_from for each in added]
     if not days:
         return Changed(subscription, None)
@@ -124,6 +123,21 @@ def _identity(discount: Discount) -> Discount:
     return replace(discount, valid_until=None)
 
 
+def _partners(stored: Sequence[Discount], wanted: Sequence[Discount]) -> dict[int, int]:
+    """The place of each stored discount in the wanted ones, by its place in the stored ones.
+
+    An account may have been provisioned with discounts that differ in their ends alone. So an equal one is taken first.
+    """
+    found = dict[int, int]()
+    for of in (lambda each: each, _identity):
+        for place, each in enumerate(wanted):
+            free = (at for at, other in enumerate(stored) if at not in found and of(other) == of(each))
+            partner = None if place in found.values() else next(free, None)
+            if partner is not None:
+                found[partner] = place
+    return found
+
+
 def _ends_by(discount: Discount, day: date) -> bool:
     return discount.valid_until is not None and discount.valid_until <= day
 
@@ -136,12 +150,14 @@ def _discount_violations(
     discounts: Sequence[Discount], subscription: Subscription, first: date, today: date
 ) -> Iterator[Violation]:
     stored: Mapping[Discount, Discount] = {_identity(each): each for each in subscription.discounts}
+    partners = {place: at for at, place in _partners(subscription.discounts, discounts).items()}
     products = {line.product for line in subscription.lines}
     latest = today + timedelta(days=AHEAD_DAYS_MAX)
     seen, known = Counter[Discount](), Counter(_identity(each) for each in subscription.discounts)
     for position, each in enumerate(discounts):
         path: Path = ("discounts", position)
-        before = stored.get(_identity(each))
+        partner = partners.get(position)
+        before = stored.get(_identity(each)) if partner is None else subscription.discounts[partner]
         seen[_identity(each)] += 1
         if seen[_identity(each)] > max(1, known[_identity(each)]):  # an account may have been provisioned with two
             yield Violation(path, "This discount is listed twice.", FieldCode.DUPLICATE)
