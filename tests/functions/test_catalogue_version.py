@@ -546,6 +546,18 @@ def test_a_line_whose_end_is_taken_back_keeps_the_price_that_no_mail_has_named(c
     assert invoiced(company, "2026-10-16")[-1:] == [(SECOND, DEARER_QUARTER - 3 * 600)]
 
 
+def test_a_wish_at_the_prices_of_the_version_to_come_is_written_once(company: Company) -> None:
+    put(company, "search", 10_000, 4500)
+    moved(company)
+    now = noon("2026-08-20")
+    first = put(company, "search", 10_000, now=now)
+    tag = subscription(company, now).headers["ETag"]
+    again = put(company, "search", 10_000, now=now)
+
+    assert (first.status, again.status) == (200, 200)
+    assert subscription(company, now).headers["ETag"] == tag
+
+
 # ---- Autoscaling ----
 
 

@@ -252,6 +252,10 @@ def with_line(
     change = TierChange(
         line.product, ordered.up_to, ordered.price, effective_on, Cause.WISH, decision, today, ordered.agreed
     )
+    if any(
+        replace(change, decision=each.decision, decided_on=each.decided_on) == each for each in subscription.changes
+    ):
+        return Changed(subscription, None)  # with the price of the version of the catalogue that holds on its day
     ends = current.agreed and not ordered.agreed
     return Changed(subscriber.change_tiers((change,), today), effective_on, current.price if ends else None)
 
