@@ -201,3 +201,7 @@ def test_discounts_that_differ_in_their_ends_alone_are_changed_one_by_one(compan
         "2026-10-15",
         "2026-07-15",
     ]
+    # Those that are over do not take the place of one that is not.
+    longer = {**stored[1], "until": "2027-01-15"}
+    given = change(company, longer, now=datetime(2026, 8, 1, 12, tzinfo=UTC))
+    assert given.body["discounts"]["discounts"] == [longer], given

@@ -126,12 +126,14 @@ def _identity(discount: Discount) -> Discount:
 def _partners(stored: Sequence[Discount], wanted: Sequence[Discount]) -> dict[int, int]:
     """The place of each stored discount in the wanted ones, by its place in the stored ones.
 
-    An account may have been provisioned with discounts that differ in their ends alone. So an equal one is taken first.
+    An account may have been provisioned with discounts that differ in their ends alone. So an equal one is taken first,
+    then the one that ends last: another may be over.
     """
     found = dict[int, int]()
+    by_end = sorted(range(len(stored)), key=lambda at: stored[at].valid_until or date.max, reverse=True)
     for of in (lambda each: each, _identity):
         for place, each in enumerate(wanted):
-            free = (at for at, other in enumerate(stored) if at not in found and of(other) == of(each))
+            free = (at for at in by_end if at not in found and of(stored[at]) == of(each))
             partner = None if place in found.values() else next(free, None)
             if partner is not None:
                 found[partner] = place
