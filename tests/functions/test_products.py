@@ -297,6 +297,16 @@ def test_a_larger_tier_that_costs_less_begins_with_the_next_renewal(company: Com
     assert follows(put(company, "search", 25_000, 4000))[0] == RENEWAL
 
 
+def test_a_larger_tier_that_costs_less_than_is_paid_begins_with_the_next_renewal(company: Company) -> None:
+    """It costs more than what is decided for the renewal, and less than what the running quarter was invoiced with."""
+    assert follows(put(company, "search", 10_000, 3900))[0] == RENEWAL
+    given = put(company, "search", 25_000, 4500)
+
+    assert follows(given)[0] == RENEWAL
+    assert invoiced(company, "2026-07-16")[2:] == [(RENEWAL, 11_812 + 17_700 - 1500)]
+    assert events("credit_note.issued") == []
+
+
 def test_a_wish_is_not_lowered_by_autoscaling(
     company: Company, work_queue: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

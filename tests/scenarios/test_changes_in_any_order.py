@@ -93,7 +93,8 @@ class Changing(Life):
             return
         amount = PRICES[product][VOLUMES.index(volume)] if price is None else price
         is_larger = volume > self.moves[product]
-        expected = self.next_open_month() if is_larger and amount >= before else self.next_renewal()
+        paid = self.contract.price(product, self.next_open_month(), self.contract.in_force())
+        expected = self.next_open_month() if is_larger and amount >= max(before, paid) else self.next_renewal()
         assert made.effective_on == expected
         self.moves[product] = volume
         self.contract.change(product, amount, expected, self.today)

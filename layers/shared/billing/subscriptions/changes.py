@@ -247,8 +247,10 @@ def with_line(
     if _is_larger(current.up_to, ordered.up_to):
         detail = f"{line.name} has a larger tier. A smaller one is decided in a review."
         raise RuleViolation(Violation(("up_to",), detail, FieldCode.TOO_SMALL))
-    is_dearer = ordered.price.amount >= current.price.amount and current.up_to != ordered.up_to
-    effective_on = subscriber.next_open_month(today) if is_dearer else subscriber.next_open_renewal(today)
+    month = subscriber.next_open_month(today)
+    paid = subscription.line_on(line, month)  # a lower price may be decided for the next renewal
+    is_dearer = ordered.price.amount >= max(current.price.amount, paid.price.amount) and current.up_to != ordered.up_to
+    effective_on = month if is_dearer else subscriber.next_open_renewal(today)
     if line.valid_from is not None:
         effective_on = max(effective_on, line.valid_from)
     change = TierChange(
