@@ -205,6 +205,23 @@ def test_an_invoice_at_home_waits_for_its_rate_and_staff_are_told_once(
 
 
 @HOME
+def test_invoices_before_the_first_rate_at_home_get_theirs(company: Company, monkeypatch: pytest.MonkeyPatch) -> None:
+    move_home(company)
+    later = {**AT_HOME, "valid_from": "2026-04-01"}
+    assert put(later).status == 200
+    assert issue_due(NOW, monkeypatch) == []
+    assert [each["day"] for each in waiting()] == [JANUARY]
+
+    assert put(AT_HOME, later, If_Match='"1"').status == 200
+
+    assert len(issue_due(NOW + timedelta(hours=1), monkeypatch)) == 2
+    assert waiting() == []
+    # From now on invoices rely on it.
+    between = {**AT_HOME, "valid_from": "2026-02-01"}
+    assert refusals(put(AT_HOME, between, later, If_Match='"2"')) == [("#/rates/1/valid_from", "too-early")]
+
+
+@HOME
 def test_previews_name_the_missing_rate(company: Company, monkeypatch: pytest.MonkeyPatch) -> None:
     move_home(company)
 

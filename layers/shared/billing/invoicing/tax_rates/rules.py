@@ -140,12 +140,13 @@ def first_change(now: datetime) -> date:
 def check(rates: Sequence[TaxRate], before: TaxRates, seller: Address, now: datetime) -> None:
     """Checks all entries that staff give. Those that hold already stay as they are, and new ones begin later.
 
-    Free are the first entries, while none has begun: what was invoiced without any stays as it is. And so is the first
-    entry of the seller's own country, whose invoices wait for it. Raises RuleViolation.
+    Free are the first entries, while none has begun: what was invoiced without any stays as it is. And so are those of
+    the seller's own country before its first one: the invoices of these days wait for them. Raises RuleViolation.
     """
     first = first_change(now)
     home = territory_of(seller, now.date()).state
     has_begun = any(each.valid_from < first for each in before.entries)
+    first_at_home = min((each.valid_from for each in before.entries if each.country == home), default=date.max)
     violations: list[Violation] = []
     known = set[tuple[str | None, date]]()
     for index, each in enumerate(rates):
@@ -154,8 +155,7 @@ def check(rates: Sequence[TaxRate], before: TaxRates, seller: Address, now: date
             detail = "There is another entry of this country and day."
             violations.append(Violation(("rates", index, "valid_from"), detail, FieldCode.DUPLICATE))
         known.add((each.country, each.valid_from))
-        has_entry = any(other.country == each.country for other in before.entries)
-        is_free = not has_begun or (each.country == home and not has_entry)
+        is_free = not has_begun or (each.country == home and each.valid_from < first_at_home)
         if each.valid_from < first and each not in before.entries and not is_free:
             detail = f"Invoices may be issued by the rates so far until then. The first possible day is {first}."
             violations.append(Violation(("rates", index, "valid_from"), detail, FieldCode.TOO_EARLY, {"min": first}))
