@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import date, timedelta
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from random import Random
 
 import pytest
+from billing.accounts.rules import Account, Status
+from billing.kernel.contract_calendar import Contract
+from billing.kernel.money import Money
 from billing.scaling.autoscaling import HISTORY_MONTHS, MONTH_DAYS, Decision, decide
+from billing.scaling.tier_changes import AutoscalingSettings, decide_product
+from billing.subscriptions.catalogue import Tier
+from billing.subscriptions.rules import Line
 from billing.usage.rules import month_before
 from hypothesis import given
 from hypothesis import strategies as st
@@ -257,6 +264,24 @@ def test_a_rise_at_this_time_of_last_year_allows_an_early_move() -> None:
     rising = changed(rising, date(2026, 5, 1), END, Decimal(45))
 
     assert decided(rising).reason == "moved_early"
+
+
+def test_the_months_before_a_product_was_added_are_no_quiet_season() -> None:
+    """Added a year ago: its first months are no rise at this time of last year, which would allow an early move."""
+    added_on = date(2025, 6, 10)
+    daily = changed(flat(LOW, since=added_on), date(2026, 4, 1), date(2026, 5, 1), Decimal(30))
+    daily = changed(daily, date(2026, 5, 1), END, Decimal(45))
+    contract = Contract(date(2024, 1, 1), 3, "EUR", "Europe/Copenhagen")
+    account = Account("nordlys", "Nordlys", Status.ACTIVE, contract, (), {}, "")
+    line = Line("search", "Search", "searches", 1000, Money(1000, "EUR"), added_on=added_on, valid_from=MONTH)
+    sizes = tuple(Tier(int(each), {"EUR": int(each)}) for each in LIMITS if each)
+    now = datetime(2026, 7, 1, 12, tzinfo=UTC)
+
+    given = decide_product(account, line, daily, sizes, MONTH, AutoscalingSettings(), now).decision
+    signed = replace(line, added_on=None)
+    older = decide_product(account, signed, daily, sizes, MONTH, AutoscalingSettings(), now).decision
+
+    assert (older.reason, given.reason) == ("moved_early", "near")
 
 
 def test_a_product_in_the_highest_tier_stays() -> None:

@@ -194,6 +194,14 @@ def test_each_order_that_cannot_be_applied_is_named(orders: list[tuple[str, int 
     assert [each.path for each in caught.value.violations] == places
 
 
+def test_a_product_is_not_judged_by_months_before_it_was_added() -> None:
+    """It was added in May: one closed month would be an average over three."""
+    added = replace(LINE, added_on=date(2026, 5, 1), valid_from=date(2026, 5, 15))
+    fit = lower_tier_fit(added, {date(2026, 5, 2): Decimal(90_000)}, CATALOGUE, CONTRACT, TODAY)
+
+    assert (fit.fit, detail(fit)) == (FitResult.TOO_FEW_MONTHS, "1 of 3 closed months known")
+
+
 def test_no_tier_can_be_applied_before_three_closed_months() -> None:
     young = lower_tier_fit(LINE, {}, CATALOGUE, replace(CONTRACT, start=date(2026, 4, 15)), TODAY)
 

@@ -69,7 +69,7 @@ def mean_of_three_months(
 ) -> tuple[int, str]:
     """The obvious rule, to compare with: the tier that holds the average of the last three closed months."""
     current = [tier.up_to for tier in tiers].index(line.up_to)
-    months = closed_months(daily, month, account.contract.start, CLOSED_MONTHS)
+    months = closed_months(daily, month, line.counts_since(account.contract.start), CLOSED_MONTHS)
     mean = average(months)
     if mean is None or len(months) < CLOSED_MONTHS:
         return current, "too_few_months"

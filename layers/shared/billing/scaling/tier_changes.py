@@ -186,7 +186,7 @@ def decide_product(
         tuple(None if each is None else Decimal(each) for each in volumes),
         volumes.index(line.up_to),
         month,
-        account.contract.start,
+        line.counts_since(account.contract.start),
         frozenset(known_peaks),
     )
     hold, reason = _hold(account, settings, today) if decision.moves else (None, None)

@@ -65,6 +65,10 @@ class Line:
         """Whether usage of `day` counts: at once when the line is added, and until it ends."""
         return (self.added_on is None or self.added_on <= day) and not self.ends_by(day)
 
+    def counts_since(self, start: date) -> date:
+        """The first day whose usage counts, of a contract that begins on `start`."""
+        return start if self.added_on is None else max(start, self.added_on)
+
     @property
     def facts(self) -> dict[str, Any]:
         """The line as events have it, with its names in the account's language."""

@@ -68,7 +68,9 @@ def show_usage(subscriber: Subscriber, query: UsageQuery, *, today: date, store:
         contents = _contents(account.id, lines, query, store)
         series = part_series(contents, query.first, query.until, query.period, query.grouping)
     summaries = (
-        product_usage_summary(line, year.get(line.product, {}), today=today, since=account.contract.start)
+        product_usage_summary(
+            line, year.get(line.product, {}), today=today, since=line.counts_since(account.contract.start)
+        )
         for line in lines
     )
     return UsagePage(query, tuple(summaries), tuple(series), _corrections(account.id, query, series, store))

@@ -94,7 +94,7 @@ class UsagePage:
 
 
 def product_usage_summary(line: Line, daily: Daily, *, today: date, since: date) -> ProductUsageSummary:
-    """The summary of a product, from its usage by day in the last year; `since` is the account's first day.
+    """The summary of a product, from its usage by day in the last year; `since` is its first day.
 
     A product that has ended has no forecast.
     """

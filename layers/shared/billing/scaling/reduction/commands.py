@@ -19,7 +19,7 @@ def advise_reduction(
     subscriber: Subscriber, lines: Iterable[Line], *, today: date, store: UsageStore
 ) -> tuple[Reduction, ...]:
     """The reduction advice for these lines. One read of the catalogue, one query, and one more query for each line."""
-    account, since = subscriber.account.id, subscriber.account.contract.start
+    account, start = subscriber.account.id, subscriber.account.contract.start
     catalogue = store.catalogue(subscriber.subscription.version_on(today))
     first, last = month_before(month_of(today), CLOSED_MONTHS), month_before(month_of(today))
     # One more month: usage in it shows that the oldest of the three months is complete.
@@ -28,7 +28,7 @@ def advise_reduction(
         reduction(
             line,
             catalogue.product(line.product),
-            closed_months(totals.get(line.product, {}), today, since, CLOSED_MONTHS),
+            closed_months(totals.get(line.product, {}), today, line.counts_since(start), CLOSED_MONTHS),
             store.contents(account, line.product, first, last, limit=CONTENTS_MAX + 1),
             contents_max=CONTENTS_MAX,
         )

@@ -182,7 +182,8 @@ def lower_tier_fit(line: Line, daily: Daily, catalogue: Catalogue, contract: Con
         and (price := price_per_month(tier, contract.currency)) is not None
         and (not line.agreed or price.amount < line.price.amount)
     )
-    return LowerTierFit(line, closed_months(daily, today, contract.start, CLOSED_MONTHS), lower)
+    since = line.counts_since(contract.start)
+    return LowerTierFit(line, closed_months(daily, today, since, CLOSED_MONTHS), lower)
 
 
 def require_fit(fits: Sequence[LowerTierFit], language: str = DEFAULT_LANGUAGE) -> tuple[LowerTierFit, ...]:
