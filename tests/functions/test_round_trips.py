@@ -56,6 +56,8 @@ ROUND_TRIPS: dict[str, list[str]] = {
     "POST /accounts/{account}/invoices/{number}/payments": [BATCH, QUERY, QUERY, WRITE],
     "GET /accounts/{account}/invoicing/release": [BATCH],
     "POST /accounts/{account}/invoicing/release": [BATCH, WRITE],
+    "PUT /accounts/{account}/invoices/{number}/reminder-pause": [BATCH, QUERY, WRITE],
+    "DELETE /accounts/{account}/invoices/{number}/reminder-pause": [BATCH, QUERY],
     "POST /accounts/{account}/invoices/{number}/repayments": [BATCH, QUERY],
     "POST /accounts/{account}/invoices/{number}/write-off": [BATCH, QUERY, QUERY, WRITE],
     "GET /accounts/{account}/usage": [QUERY, QUERY],

@@ -58,6 +58,7 @@ AUDIENCES: dict[EventType, tuple[Audience, ...]] = {
     EventType.EXCHANGE_RATE_MISSING: (Audience.STAFF,),
     EventType.INVOICE_ISSUED: (Audience.ADMINS, Audience.BILLING),
     EventType.INVOICE_PAID: (Audience.ADMINS, Audience.BILLING),
+    EventType.INVOICE_REMINDED: (Audience.ADMINS, Audience.BILLING),
     EventType.INVOICING_HELD: (Audience.STAFF,),
     EventType.INVOICE_WRITTEN_OFF: (Audience.STAFF,),
     EventType.OPEN_CLAIM_CHANGED: (Audience.STAFF,),
@@ -106,8 +107,10 @@ def is_mailed(event: Event) -> bool:
     """Whether an event sends mail: its type has an audience. One that belongs to no account is for staff alone.
 
     A correction of usage is mailed only if it undoes an alert that was mailed, a change of a user only if it is one of
-    their role.
+    their role. A reminder that the mail about a failed attempt gives too has no mail of its own.
     """
+    if event.type is EventType.INVOICE_REMINDED and (event.after or {}).get("mailed_with") is not None:
+        return False
     if event.type is EventType.USER_CHANGED and (event.before or {}).get("role") == (event.after or {}).get("role"):
         return False
     if event.type is EventType.USAGE_CORRECTED and (event.after or {}).get("threshold") is None:

@@ -47,6 +47,8 @@ from billing.invoicing.event_schemas import (
     CreditRefundFailed,
     InvoiceIssued,
     InvoicePaid,
+    InvoiceReminded,
+    InvoiceRemindersChanged,
     InvoiceWrittenOff,
     InvoicingHeld,
     InvoicingReleased,
@@ -122,6 +124,8 @@ AnyEvent = (
     | ExchangeRatesReplaced
     | InvoiceIssued
     | InvoicePaid
+    | InvoiceReminded
+    | InvoiceRemindersChanged
     | InvoicingHeld
     | InvoicingReleased
     | InvoiceWrittenOff

@@ -306,11 +306,12 @@ def build_invoice(
 ) -> IssuedInvoice:
     """The invoice of a draft on `today`, the account's day, which decides when it is due. It has no number yet."""
     method = None if billing.profile.shown is None else billing.profile.shown.method
+    term_days = billing.profile.payment_term(settings.term_days)
     return IssuedInvoice(
         number="",
         account=billing.subscriber.account.id,
         produced_on=today,
-        due_on=due_on(method, today, settings.term_days, settings.sepa_notice_days),
+        due_on=due_on(method, today, term_days, settings.sepa_notice_days),
         draft=draft,
         seller=settings.seller,
         company=billing.company.for_invoice(),

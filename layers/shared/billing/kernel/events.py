@@ -67,6 +67,8 @@ class EventType(StrEnum):
     EXCHANGE_RATE_MISSING = "exchange_rate.missing"
     INVOICE_ISSUED = "invoice.issued"
     INVOICE_PAID = "invoice.paid"
+    INVOICE_REMINDED = "invoice.reminded"
+    INVOICE_REMINDERS_CHANGED = "invoice.reminders_changed"
     INVOICING_HELD = "invoicing.held"
     INVOICING_RELEASED = "invoicing.released"
     INVOICE_WRITTEN_OFF = "invoice.written_off"

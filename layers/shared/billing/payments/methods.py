@@ -225,6 +225,8 @@ class PaymentProfile:
     method, None without one; `payment_method` is its id at the payment service, None for bank transfers. `setup` is the
     SetupIntent of this method, created at `set_up_at`; for bank transfers that is when staff agreed to them. `used` are
     the last USED_KEPT SetupIntents that led to a method, newest last.
+
+    `term_days` is the payment term that staff have given this account for bank transfers, None for the deployment's.
     """
 
     customer: str | None = None
@@ -234,7 +236,12 @@ class PaymentProfile:
     setup: str | None = None
     set_up_at: datetime | None = None
     used: tuple[str, ...] = ()
+    term_days: int | None = None
     version: int = 0
+
+    def payment_term(self, deployed_days: int) -> int:
+        """The days until a bank transfer is due: the account's own, or those of the deployment."""
+        return deployed_days if self.term_days is None else self.term_days
 
     def require_newer(self, setup: Setup) -> None:
         """Raises SetupSuperseded for a SetupIntent that is older than that of the current method.
