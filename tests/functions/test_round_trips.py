@@ -43,6 +43,8 @@ ROUND_TRIPS: dict[str, list[str]] = {
     "POST /accounts/{account}/payment-method/setup": [BATCH, WRITE],
     "PUT /accounts/{account}/payment-method": [BATCH, WRITE],
     "PUT /accounts/{account}/payment-method/bank-transfer": [BATCH, WRITE],
+    "GET /accounts/{account}/payment-term": [BATCH],
+    "PUT /accounts/{account}/payment-term": [BATCH, WRITE],
     "GET /accounts/{account}/invoices": [GET, QUERY],
     "GET /accounts/{account}/invoices/upcoming": [BATCH],
     "GET /accounts/{account}/invoices/archive": [BATCH],

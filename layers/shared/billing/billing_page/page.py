@@ -35,7 +35,8 @@ class BillingPage:
     """The content of an account's billing page. `invoices` are the newest ones, newest first.
 
     `period` is the running paid period as stored, `vat_check` the last check of a VAT number, `appointment` the newest
-    appointment of an admin by staff. Each can be None.
+    appointment of an admin by staff. Each can be None. `payment_term_days` is the account's own payment term of bank
+    transfers, None for that of the deployment.
     """
 
     account: Account
@@ -46,6 +47,7 @@ class BillingPage:
     period: PaidPeriod | None = None
     vat_check: VatNumberCheck | None = None
     appointment: Appointment | None = None
+    payment_term_days: int | None = None
 
     @property
     def subscriber(self) -> Subscriber:

@@ -22,7 +22,7 @@ from billing.invoicing.vat_numbers.mapping import check_from
 from billing.kernel.events import Event
 from billing.kernel.schedules import Job, start_of
 from billing.kernel.test_clocks import Clock
-from billing.payments.mapping import shown_payment_method_from
+from billing.payments.mapping import payment_term_from, shown_payment_method_from
 from billing.payments.methods import PaymentProfile
 from billing.payments.records import profile_item
 from billing.platform.dynamodb import keys
@@ -60,6 +60,7 @@ class BillingPageStore(SubscriptionStore):
             period=period_of(page.get(keys.PAGE_PERIOD)),
             appointment=appointment_from(page.get(keys.PAGE_APPOINTMENT)),
             vat_check=None if check is None else check_from(check.body, check.version),
+            payment_term_days=None if method is None else payment_term_from(method.body),
         )
 
     def change_subscription(self, page: BillingPage, changed: Subscription, event: Event) -> None:
@@ -100,7 +101,7 @@ class BillingPageStore(SubscriptionStore):
             Item(partition, keys.PAGE_SUBSCRIPTION, subscription_body(page.subscription)),
             *(information_item(account.id, area, page.information.area(area).details) for area in Area),
             # From the beginning, so that staff can list the accounts without a payment method.
-            profile_item(account.id, PaymentProfile()),
+            profile_item(account.id, PaymentProfile(term_days=page.payment_term_days)),
         ]
         with self._transaction() as write:
             # A running deletion of an earlier account with this id would delete the new one as well.

@@ -67,6 +67,7 @@ AUDIENCES: dict[EventType, tuple[Audience, ...]] = {
     EventType.PAYMENT_REFUNDED_OUTSIDE: (Audience.STAFF,),
     EventType.PAYMENT_UNEXPECTED: (Audience.STAFF,),
     EventType.PAYMENT_METHOD_CHANGED: (Audience.ADMINS, Audience.BILLING),
+    EventType.PAYMENT_TERM_CHANGED: (Audience.ADMINS, Audience.BILLING),
     EventType.PAYMENT_FAILED: (Audience.ADMINS, Audience.BILLING),
     EventType.PROVISIONING_CORRECTED: (Audience.CONCERNED,),
     EventType.RECONCILIATION_DIFFERED: (Audience.STAFF,),

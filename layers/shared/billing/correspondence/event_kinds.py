@@ -68,7 +68,13 @@ from billing.invoicing.vat_numbers.event_schemas import (
     VatNumberUnanswered,
 )
 from billing.kernel.events import Event
-from billing.payments.event_schemas import CardExpiring, CardUpdated, PaymentDisputed, PaymentMethodChanged
+from billing.payments.event_schemas import (
+    CardExpiring,
+    CardUpdated,
+    PaymentDisputed,
+    PaymentMethodChanged,
+    PaymentTermChanged,
+)
 from billing.platform.events.mapping import event_fields
 from billing.platform.test_clocks.event_schemas import (
     TestClockAdvancing,
@@ -135,6 +141,7 @@ AnyEvent = (
     | PaymentDisputed
     | PaymentFailed
     | PaymentMethodChanged
+    | PaymentTermChanged
     | PaymentPastDue
     | PaymentRefundedOutside
     | PaymentUnexpected

@@ -78,6 +78,7 @@ class EventType(StrEnum):
     PAYMENT_FAILED = "payment.failed"
     PAYMENT_METHOD_CHANGED = "payment_method.changed"
     PAYMENT_PAST_DUE = "payment.past_due"
+    PAYMENT_TERM_CHANGED = "payment_term.changed"
     PAYMENT_REFUNDED_OUTSIDE = "payment.refunded_outside"
     PAYMENT_UNEXPECTED = "payment.unexpected"
     PERIOD_FREE = "period.free"

@@ -41,6 +41,12 @@ def shown_payment_method_from(stored: str) -> PaymentMethod | None:
     return _payment_method(parsed(stored)["shown"])
 
 
+def payment_term_from(stored: str) -> int | None:
+    """The account's own payment term, in days, of a stored payment profile; None for the deployment's."""
+    term: int | None = parsed(stored).get("term_days")
+    return term
+
+
 def _payment_method(body: Body | None) -> PaymentMethod | None:
     if body is None:
         return None

@@ -213,6 +213,9 @@ class SetupSuperseded(Conflict):
         super().__init__("A newer payment method has taken the place of this one.")
 
 
+TERM_DAYS_MAX = 120
+"""The longest payment term of bank transfers, as of the parameter PaymentTermDays."""
+
 USED_KEPT = 20
 """How many SetupIntents a profile remembers. Older ones are recognised by their time of creation."""
 
@@ -236,8 +239,8 @@ class PaymentProfile:
     setup: str | None = None
     set_up_at: datetime | None = None
     used: tuple[str, ...] = ()
-    term_days: int | None = None
     version: int = 0
+    term_days: int | None = None
 
     def payment_term(self, deployed_days: int) -> int:
         """The days until a bank transfer is due: the account's own, or those of the deployment."""
