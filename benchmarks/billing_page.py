@@ -122,6 +122,7 @@ def _invoices() -> dict[str, str]:
             paid_on=date(2025, month, 20),
             status=InvoiceStatus.PAID,
             total=Money(41_500 + month, "EUR"),
+            left=0,
         )
         for month in range(1, INVOICES + 1)
     ]

@@ -98,6 +98,7 @@ ENVIRONMENT = {
     "INVOICE_SERIES": "LV",
     "JOB": "autoscaling",
     "PAYMENT_TERM_DAYS": "14",
+    "PRICE_NOTICE_DAYS": "30",
     "PAYMENT_NOTICES_URL": "https://sqs.eu-central-1.amazonaws.com/000000000000/notices",
     "QUEUE_URL": "https://sqs.eu-central-1.amazonaws.com/000000000000/queue",
     "SENDER_ADDRESS": "billing@livello.example",

@@ -37,12 +37,14 @@ VARIANTS: dict[str, dict[str, dict[str, Any]]] = {
         "account-full": {"outcome": "failed", "cause": "conflict"},
     },
     "address.undeliverable": {"complained": {"reason": "complained"}},
+    "bank_statement.imported": {"one-doubtful": {"doubtful": 1}},
     "card.expiring": {
         "in-7-days": {"days_left": 7},
         "charged-before": {"next_charge": {"on": "2026-08-15", "amount": {"amount": 80400, "currency": "DKK"}}},
         "no-charge": {"next_charge": None},
     },
     "cancellation.requested": {"nothing-due": {"charges_still_due": [], "text": ""}},
+    "catalogue_version.withdrawn": {"no-invoice": {"invoices": [], "invoices_without": []}},
     "discounts.changed": {"none-left": {"discounts": [], "invoices": [], "invoices_without": []}},
     "invoice.issued": {
         "bank-transfer": {"method": "bank_transfer", "charge_on": None},
@@ -66,6 +68,24 @@ VARIANTS: dict[str, dict[str, dict[str, Any]]] = {
         change: {"change": change}
         for change in ("paid", "payment_failed", "overpaid", "disputed", "dispute_closed", "refund_failed", "expired")
     },
+    "one_off.changed": {
+        "at-once": {
+            "mark": "invoiced",
+            "uses": [{"number": "LV-2026-000007", "amount": {"amount": 180000, "currency": "DKK"}}],
+            "left": {"amount": 0, "currency": "DKK"},
+            "invoices_without": [],
+        },
+        "goodwill": {"kind": "goodwill", "quantity": 1},
+        "taken-back": {"mark": "taken_back"},
+        "goodwill-taken-back": {"kind": "goodwill", "mark": "taken_back", "left": {"amount": 1000, "currency": "DKK"}},
+        "lapsed": {
+            "kind": "goodwill",
+            "mark": "lapsed",
+            "left": {"amount": 1000, "currency": "DKK"},
+            "invoices": [],
+            "invoices_without": [],
+        },
+    },
     "invoice.paid": {"by-credit": {"method": None}},
     "payment.past_due": {
         "charged-back": {"reason": "charged_back"},
@@ -84,6 +104,7 @@ VARIANTS: dict[str, dict[str, dict[str, Any]]] = {
     "review.declined": {"after-the-appointment": {"appointment_cancelled": False}},
     "store.changed": {"renamed": {"name": "Nordlys Sweden", "closed_on": None}, "reopened": {"closed_on": None}},
     "subscription.autoscaled": {
+        "agreed-price-ends": {"replaces_agreed": True},
         "early": {"reason": "moved_early"},
         "returning-peaks": {"reason": "moved_by_returning_peaks"},
         "nothing-left-out": {
@@ -112,6 +133,7 @@ VARIANTS: dict[str, dict[str, dict[str, Any]]] = {
     },
     "subscription.changed": {
         "added": {"change": "added", "effective_on": "2026-08-15"},
+        "agreed-price-ends": {"replaces_agreed": {"amount": 33000, "currency": "DKK"}},
         "agreed-price": {
             "line": {
                 "product": "search",
@@ -136,12 +158,29 @@ VARIANTS: dict[str, dict[str, dict[str, Any]]] = {
                     "average": "412.5",
                     "before": {"up_to": None, "price": {"amount": 99000, "currency": "DKK"}},
                     "after": {"up_to": 1000, "price": {"amount": 9900, "currency": "DKK"}},
+                    "replaces_agreed": product == "chat",
                 }
                 for product in ("chat", "audience")
             ],
             "effective_on": "2027-01-08",
         },
     },
+    "transfer.recorded": {
+        "too-much": {
+            "invoices": [
+                {
+                    "number": "2026-0117",
+                    "due_on": "2026-05-02",
+                    "amount": {"amount": 351500, "currency": "DKK"},
+                    "credit": {"amount": 50000, "currency": "DKK"},
+                    "left": {"amount": 0, "currency": "DKK"},
+                }
+            ],
+            "received": {"amount": 351500, "currency": "DKK"},
+            "credit": {"amount": 50000, "currency": "DKK"},
+        },
+    },
+    "transfer.taken_back": {"only-credit": {"invoices": []}},
     "usage.threshold_reached": {
         "90": {"percent": 90, "usage": "9004"},
         "100": {"percent": 100, "usage": "10000.2"},

@@ -20,6 +20,7 @@ from aws_lambda_powertools.event_handler import APIGatewayRestResolver
 from billing.accounts.admission import Permits, StaffOnly
 from billing.kernel.permissions import ALLOWED, USAGE_SCOPE, Role
 from billing.platform.http.answers import CSV, JSON, XLSX, Documented, Response
+from billing.platform.http.bodies import FILE_TYPES
 from billing.platform.http.callers import machine_context
 from billing.platform.http.judge import judges_of
 from billing.platform.http.problems import PROBLEM_JSON
@@ -54,6 +55,9 @@ REFUSALS = {
 }
 """The refusals by status: the name, description and headers of their response."""
 LIMITS = ("multipleOf", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum")
+FILE = "StatementFileBody"
+"""The schema of a body that may also be the file itself."""
+
 PROBLEM = {
     "type": "object",
     "title": "Problem",
@@ -264,7 +268,10 @@ def _answer(answer: Documented, operation: dict[str, Any], named: dict[str, Any]
 
 
 def _named(body: dict[str, Any], operation: str, schemas: dict[str, Any]) -> dict[str, Any]:
-    """A request body whose schemas have names. A union is added to `schemas`, under a name from the operation's."""
+    """A request body whose schemas have names. A union is added to `schemas`, under a name from the operation's.
+
+    A file may itself be the body.
+    """
     name = f"{operation.title().replace('_', '')}Body"
     content = {}
     for media_type, taken in body["content"].items():
@@ -272,6 +279,8 @@ def _named(body: dict[str, Any], operation: str, schemas: dict[str, Any]) -> dic
         if "anyOf" in taken["schema"]:
             _add(schemas, name, taken["schema"], "the schemas")
             content[media_type] = {**taken, "schema": {"$ref": f"#/components/schemas/{name}"}}
+    if any(each["schema"] == {"$ref": f"#/components/schemas/{FILE}"} for each in content.values()):
+        content |= {each: {"schema": {"type": "string", "format": "binary"}} for each in FILE_TYPES}
     return {**body, "content": content}
 
 

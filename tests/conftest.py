@@ -65,6 +65,7 @@ def aws() -> Iterator[None]:
         patch.setenv("AWS_SECRET_ACCESS_KEY", "test")
         patch.setenv("TABLE_NAME", TABLE)
         patch.setenv("INVITATIONS_PER_DAY", "50")
+        patch.setenv("PRICE_NOTICE_DAYS", "30")
         patch.setenv("USAGE_REPORTED_WITHIN_DAYS", "35")
         patch.setenv("STRIPE_SECRET", "stripe-api")
         patch.setenv("STRIPE_WEBHOOK_SECRET", "stripe")

@@ -29,6 +29,7 @@ from billing.platform.http.callers import Context, Now
 from billing.platform.http.models import AccountId, MoneyView
 from billing.platform.http.pages import LIMIT_DEFAULT, Cursor, Limit, OfClock, Pages
 from billing.platform.http.resolver import entrypoint, make_api
+from billing.subscriptions.views import PendingVersionView
 from billing.wiring import Cancellations, Invoices, TaxedFrom, VatNumberPolicy, account_store
 
 MayCancel = Annotated[Admission, Permits(Permission.CANCEL, account_store)]
@@ -67,6 +68,7 @@ def get_cancellation(
         products_in_use=[*products_in_use(state, today, cancellations)],
         to_pay=MoneyView(amount=sum(unpaid), currency=currency),
         to_repay=MoneyView(amount=state.credit, currency=currency),
+        pending_version=PendingVersionView.announced(state.subscriber.subscription, today),
     )
 
 

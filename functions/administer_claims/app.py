@@ -38,8 +38,9 @@ def get_open_claim(claim: ClaimId, _: MaySettle, claims: Claims) -> OpenClaimDet
 def post_claim_payment(
     claim: ClaimId, body: RecordedPaymentBody, _: MaySettle, context: Context, claims: Claims
 ) -> OpenClaimDetailsView:
-    """Record that all that the customer owes has arrived by transfer."""
-    settled = record_claim_payment(claim, body.paid_on, body.reference, context=context, store=claims)
+    """Record that all that the customer owes has arrived by transfer, or an amount. What is over is to be repaid."""
+    amount = None if body.amount is None else Money(body.amount.amount, body.amount.currency)
+    settled = record_claim_payment(claim, body.paid_on, body.reference, amount, context=context, store=claims)
     return OpenClaimDetailsView.of(settled)
 
 

@@ -1,42 +1,59 @@
-"""What staff change of a running account: its stores, products and discounts (decision 0034)."""
+"""What staff change of a running account: stores, products, discounts, term, version of the catalogue, and
+exemptions from tax (decisions 0034, 0037, 0038, 0044)."""
 
+import os
 from typing import Annotated
 
 import billing.platform.dynamodb.transaction  # noqa: F401 - PynamoDB is loaded before the first request that writes
 from billing.accounts.administer_stores import change_store
 from billing.accounts.admission import Admission, Permits
 from billing.accounts.store_views import StoreChangeBody, StoreId, StoresView
+from billing.billing_page.change_exemptions import replace_exemptions
 from billing.billing_page.change_subscription import (
     ChangeRequest,
     SubscriptionChange,
     change_product,
     end_product,
     keep_product,
+    move_to_version,
     replace_discounts,
+    withdraw_version,
 )
+from billing.billing_page.change_term import agree_to_term, propose_term, take_term_back
 from billing.billing_page.change_views import (
     AccountProductBody,
+    CatalogueVersionBody,
+    CatalogueVersionChangeView,
+    CatalogueVersionView,
+    ChangedTermView,
+    ConsentBody,
+    ContractTermView,
     DiscountsBody,
     DiscountsChangeView,
     DiscountsView,
     ProductEndBody,
     ProductId,
     SubscriptionChangeView,
+    TermBody,
 )
+from billing.billing_page.exemption_views import ExemptionsChangeView, ExemptionsView
 from billing.billing_page.page import BillingPage
 from billing.billing_page.records import BillingPageStore
+from billing.invoicing.exemptions.views import ExemptionsBody
 from billing.kernel.events import RequestContext
 from billing.kernel.permissions import Permission
-from billing.platform.http.answers import Tagged, tagged
+from billing.platform.http.answers import NoContent, Tagged, no_content, tagged
 from billing.platform.http.callers import Context, Now
 from billing.platform.http.models import AccountId
-from billing.platform.http.preconditions import IfMatch, Preview, replaced_version
+from billing.platform.http.preconditions import IfMatch, IfNoneMatch, Preview, replaced_version
 from billing.platform.http.resolver import entrypoint, make_api
 from billing.subscriptions.rules import Order
 from billing.wiring import Accounts, Pages, TaxedFrom, VatNumberPolicy, account_store
 
 MayRead = Annotated[Admission, Permits(Permission.READ_BILLING, account_store)]
 MayChange = Annotated[Admission, Permits(Permission.CHANGE_ACCOUNTS, account_store)]
+MayKeepTerm = Annotated[Admission, Permits(Permission.KEEP_TERM, account_store)]
+MayAgree = Annotated[Admission, Permits(Permission.AGREE_TO_TERM, account_store)]
 MayKeep = Annotated[Admission, Permits(Permission.KEEP_PRODUCTS, account_store)]
 
 app = make_api()
@@ -99,6 +116,35 @@ def put_discounts(
     return tagged(view, changed.page.subscription.version)
 
 
+@app.get("/accounts/<account>/tax-exemptions")
+def get_exemptions(account: AccountId, admission: MayRead, pages: Pages, now: Now) -> Tagged[ExemptionsView]:
+    """The exemptions of the account from tax, and from which day on they can be changed."""
+    page = _admitted(account, admission, pages)
+    return tagged(ExemptionsView.of(page, page.account.contract.today(now)), page.exemptions.version)
+
+
+@app.put("/accounts/<account>/tax-exemptions")
+def put_exemptions(
+    account: AccountId,
+    body: ExemptionsBody,
+    admission: MayChange,
+    context: Context,
+    pages: Pages,
+    seller: TaxedFrom,
+    policy: VatNumberPolicy,
+    if_match: IfMatch = None,
+    if_none_match: IfNoneMatch = None,
+    preview: Preview = False,
+) -> Tagged[ExemptionsChangeView]:
+    """Replace the exemptions of the account from tax, with their evidence. Admins and the billing address are told."""
+    page = _admitted(account, admission, pages)
+    replaces = replaced_version(if_match, if_none_match)
+    change = ChangeRequest(replaces, preview, context, seller, policy)
+    changed = replace_exemptions(page, body.values(), change, pages=pages)
+    view = ExemptionsChangeView.of(changed, page.account.contract.today(context.time))
+    return tagged(view, changed.page.exemptions.version)
+
+
 @app.put("/accounts/<account>/subscription/lines/<product>")
 def put_product(
     account: AccountId,
@@ -154,6 +200,109 @@ def delete_product_end(
     # Only one thing can be taken back, so no version is named.
     change = ChangeRequest(page.subscription.version, preview, context, seller, policy)
     return _changed(keep_product(page, product, change, pages=pages), context)
+
+
+@app.get("/accounts/<account>/catalogue-version")
+def get_catalogue_version(
+    account: AccountId, admission: MayChange, pages: Pages, now: Now
+) -> Tagged[CatalogueVersionView]:
+    """The version of the catalogue that the account has, and the one that it moves to."""
+    page = _admitted(account, admission, pages)
+    return tagged(CatalogueVersionView.of(page, page.account.contract.today(now)), page.subscription.version)
+
+
+@app.put("/accounts/<account>/catalogue-version")
+def put_catalogue_version(
+    account: AccountId,
+    body: CatalogueVersionBody,
+    admission: MayChange,
+    context: Context,
+    pages: Pages,
+    seller: TaxedFrom,
+    policy: VatNumberPolicy,
+    if_match: IfMatch = None,
+    preview: Preview = False,
+) -> Tagged[CatalogueVersionChangeView]:
+    """Move the account to another version of the catalogue, with notice. Admins and the billing address are told."""
+    page = _admitted(account, admission, pages)
+    change = ChangeRequest(replaced_version(if_match), preview, context, seller, policy)
+    notice_days = int(os.environ["PRICE_NOTICE_DAYS"])
+    moved = move_to_version(page, body.version, body.effective_on, body.reason, notice_days, change, pages=pages)
+    return _moved(moved, context)
+
+
+@app.delete("/accounts/<account>/catalogue-version")
+def delete_catalogue_version(
+    account: AccountId,
+    admission: MayChange,
+    context: Context,
+    pages: Pages,
+    seller: TaxedFrom,
+    policy: VatNumberPolicy,
+    preview: Preview = False,
+) -> Tagged[CatalogueVersionChangeView]:
+    """Withdraw a move to another version of the catalogue, before its day. Admins and the billing address are told."""
+    page = _admitted(account, admission, pages)
+    # Only one thing can be withdrawn, so no version is named.
+    change = ChangeRequest(page.subscription.version, preview, context, seller, policy)
+    return _moved(withdraw_version(page, change, pages=pages), context)
+
+
+@app.get("/accounts/<account>/contract/term")
+def get_term(account: AccountId, admission: MayRead, pages: Pages, now: Now) -> Tagged[ContractTermView]:
+    """How many months are paid at once, and the newest change of that."""
+    page = _admitted(account, admission, pages)
+    view = ContractTermView.of(page, page.account.contract.today(now))
+    return tagged(view, 0 if page.term is None else page.term.version)
+
+
+@app.put("/accounts/<account>/contract/term")
+def put_term(
+    account: AccountId,
+    body: TermBody,
+    admission: MayChange,
+    context: Context,
+    pages: Pages,
+    seller: TaxedFrom,
+    policy: VatNumberPolicy,
+    if_match: IfMatch = None,
+    preview: Preview = False,
+) -> Tagged[ChangedTermView]:
+    """Change how many months are paid at once, from the next renewal on. A longer term waits for an admin's consent."""
+    page = _admitted(account, admission, pages)
+    change = ChangeRequest(replaced_version(if_match), preview, context, seller, policy)
+    changed = propose_term(page, body.interval_months, body.reason, change, pages=pages)
+    return tagged(ChangedTermView.of(changed), changed.change.version)
+
+
+@app.post("/accounts/<account>/contract/term/consent")
+def post_consent(
+    account: AccountId,
+    body: ConsentBody,
+    admission: MayAgree,
+    context: Context,
+    pages: Pages,
+    seller: TaxedFrom,
+    policy: VatNumberPolicy,
+    preview: Preview = False,
+) -> Tagged[ChangedTermView]:
+    """Agree to the term that was proposed, as an admin of the account."""
+    page = _admitted(account, admission, pages)
+    change = ChangeRequest(None, preview, context, seller, policy)
+    changed = agree_to_term(page, body.term, change, pages=pages)
+    return tagged(ChangedTermView.of(changed), changed.change.version)
+
+
+@app.delete("/accounts/<account>/contract/term")
+def delete_term(account: AccountId, admission: MayKeepTerm, context: Context, pages: Pages) -> NoContent:
+    """Take a change of the term back, before its renewal."""
+    take_term_back(_admitted(account, admission, pages), context, pages=pages)
+    return no_content()
+
+
+def _moved(change: SubscriptionChange, context: RequestContext) -> Tagged[CatalogueVersionChangeView]:
+    today = change.page.account.contract.today(context.time)
+    return tagged(CatalogueVersionChangeView.of(change, today), change.page.subscription.version)
 
 
 def _changed(change: SubscriptionChange, context: RequestContext) -> Tagged[SubscriptionChangeView]:

@@ -1,7 +1,8 @@
 """Queue worker: takes an account through its end: renewal notice, deactivation, reminder, deletion (DESIGN 3.1).
 
-It also looks at the open claims of accounts that are deleted, deletes log-ins that belong to no account, and erases
-people from the record of an account: their due items are in the same index.
+It also ends proposals of terms that nobody has agreed to, looks at the open claims of accounts that are deleted,
+deletes log-ins that belong to no account, and erases people from the record of an account: their due items are in the
+same index.
 """
 
 import os
@@ -14,11 +15,13 @@ from billing import wiring
 from billing.accounts.appoint_admin import carry_out_appointment
 from billing.accounts.appointments import AppointmentState
 from billing.accounts.delete_log_in import delete_log_in
+from billing.accounts.lapse_term import lapse_term
 from billing.ending.cancellation.commands import end_account
 from billing.ending.deletion.commands import PurgeProgress, Purger, purge_account
 from billing.ending.deletion.settle_claims import Settler, look_at_claim
 from billing.ending.erasure.commands import ErasureProgress, erase_person
 from billing.invoicing.close_books import close_books
+from billing.invoicing.exemptions.warn import warn_ending_exemption
 from billing.kernel.errors import UpstreamFailed
 from billing.kernel.events import RequestContext, by_system
 from billing.platform.clock import is_on_deleted_clock, time_of
@@ -51,6 +54,13 @@ def end(message: str, correlation: str) -> Mapping[str, Any]:
     if is_on_deleted_clock(work.account):
         return {"account": work.account, "stage": None, "purged": _purged(work, correlation, at_once=True)}
     appointed, no_log_in = _appointed(work.account, context)
+    term = lapse_term(
+        work.account,
+        now=context.time,
+        correlation=correlation,
+        is_replay=context.is_replay,
+        store=wiring.term_store(),
+    )
     erased, failure = _erased(work, context)
     books = close_books(
         work.account,
@@ -64,10 +74,17 @@ def end(message: str, correlation: str) -> Mapping[str, Any]:
         now=context.time,
         correlation=correlation,
         is_replay=context.is_replay,
-        seller=wiring.seller_address(),
+        seller=wiring.taxed_from(),
         policy=wiring.unconfirmed_vat_number(),
         store=wiring.cancellation_store(),
         open_money=None if books is None else books.open,
+    )
+    told = warn_ending_exemption(
+        work.account,
+        now=context.time,
+        correlation=correlation,
+        is_replay=context.is_replay,
+        store=wiring.exemption_store(),
     )
     purged = _purged(work, correlation)
     if books is not None and books.failure is not None:
@@ -75,7 +92,15 @@ def end(message: str, correlation: str) -> Mapping[str, Any]:
     for failed in (no_log_in, failure):
         if failed is not None:
             raise failed
-    return {"account": work.account, "stage": stage, "purged": purged, "appointed": appointed, "erased": erased}
+    return {
+        "account": work.account,
+        "stage": stage,
+        "purged": purged,
+        "appointed": appointed,
+        "term": term,
+        "erased": erased,
+        "exemption_told": told,
+    }
 
 
 def _appointed(account: str, context: RequestContext) -> tuple[AppointmentState | None, UpstreamFailed | None]:

@@ -88,10 +88,11 @@ def get_upcoming_invoice(
     """The next invoice, as it would be today."""
     billing = existing(invoices.billing_context(account))
     admission.admit(billing.subscriber.account)
-    preview = upcoming(billing, billing.subscriber.account.contract.today(now), settings)
+    today = billing.subscriber.account.contract.today(now)
+    preview = upcoming(billing, today, settings)
     if preview is None:
         raise NotFound("No invoice is to come.")
-    return PreviewView.of(*preview, billing.billing.language)
+    return PreviewView.of(*preview, billing.billing.language, billing.subscriber.subscription.prices_change_on(today))
 
 
 @app.get("/accounts/<account>/invoices/<number>")

@@ -25,6 +25,7 @@ from billing.correspondence.message import message
 from billing.correspondence.notify import DeliveryCounts, Post, Unwritable
 from billing.kernel.events import Event
 from billing.platform.events.mapping import event_of
+from billing.subscriptions.announce_version import VersionAnnouncements
 
 
 def mail(message: str, _correlation: str) -> Mapping[str, Any]:
@@ -70,6 +71,7 @@ def _notify(event: Event, facts: AnyEvent) -> DeliveryCounts:
         documents=wiring.documents(),
         write=write,
         test_mail_domain=os.environ["TEST_MAIL_DOMAIN"],
+        promises=VersionAnnouncements(now, int(os.environ["PRICE_NOTICE_DAYS"]), wiring.subscription_store()),
     )
     return post.send_in_order(event, workers.attempt())
 

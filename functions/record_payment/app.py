@@ -1,16 +1,27 @@
-"""/accounts/{account}/invoices/{number}: staff record a transfer, a repayment by hand, or that it will not be paid.
+"""/accounts/{account}/transfers, /invoices/{number}: staff record what was transferred, repaid or will not be paid.
 
-They also pause its reminders.
+They also pause the reminders of an invoice.
 """
 
 from typing import Annotated
 
 import billing.platform.dynamodb.transaction  # noqa: F401 - PynamoDB is loaded before the first request that writes
 from billing.accounts.admission import Admission, Permits
-from billing.invoicing.collect_payments import record_payment
+from billing.accounts.rules import existing
 from billing.invoicing.pause_reminders import pause_reminders, resume_reminders
+from billing.invoicing.record_transfer import record_payment, record_transfer
 from billing.invoicing.records import WholeInvoice
 from billing.invoicing.settle_by_hand import record_repayment, write_off
+from billing.invoicing.take_transfer_back import take_transfer_back
+from billing.invoicing.transfer_views import (
+    RecordedTransferView,
+    TakeBackBody,
+    TakenBackView,
+    TransferBody,
+    TransferId,
+    TransfersView,
+    TransferView,
+)
 from billing.invoicing.views import (
     InvoiceDetailsView,
     InvoiceNumber,
@@ -24,13 +35,83 @@ from billing.kernel.permissions import Permission
 from billing.platform.http.answers import Tagged, tagged
 from billing.platform.http.callers import Context
 from billing.platform.http.models import AccountId
+from billing.platform.http.pages import LIMIT_DEFAULT, Cursor, Limit, Pages
 from billing.platform.http.preconditions import IfMatch, Preview, replaced_version
 from billing.platform.http.resolver import entrypoint, make_api
-from billing.wiring import Invoices, Payments, account_store
+from billing.wiring import DeployedSettings, Invoices, Payments, Transfers, account_store
 
 MayRecord = Annotated[Admission, Permits(Permission.RECORD_PAYMENTS, account_store)]
 
 app = make_api()
+
+
+@app.get("/accounts/<account>/transfers")
+def get_transfers(
+    account: AccountId,
+    admission: MayRecord,
+    transfers: Transfers,
+    pages: Pages,
+    limit: Limit = LIMIT_DEFAULT,
+    cursor: Cursor = None,
+) -> TransfersView:
+    """The transfers that were recorded for an account, those that the bank booked last first."""
+    admission.account(account)
+    page = transfers.transfers(account, limit=limit, after=pages.position(cursor))
+    return TransfersView(items=[TransferView.of(each) for each in page.items], next_cursor=pages.cursor(page.last))
+
+
+@app.get("/accounts/<account>/transfers/<transfer>")
+def get_transfer(account: AccountId, transfer: TransferId, admission: MayRecord, transfers: Transfers) -> TransferView:
+    """One transfer, as it was recorded."""
+    admission.account(account)
+    return TransferView.of(transfers.transfer(account, transfer))
+
+
+@app.post("/accounts/<account>/transfers")
+def post_transfer(
+    account: AccountId,
+    body: TransferBody,
+    admission: MayRecord,
+    context: Context,
+    transfers: Transfers,
+    payments: Payments,
+    preview: Preview = False,
+) -> RecordedTransferView:
+    """Record a transfer: of a part, of several invoices, of too much. The same one again is the one that there is."""
+    billing = existing(transfers.billing_context(account))
+    admission.admit(billing.subscriber.account)
+    recorded = record_transfer(
+        billing, body.value(), context=context, store=transfers, gateway=payments, is_preview=preview
+    )
+    return RecordedTransferView.of(recorded)
+
+
+@app.post("/accounts/<account>/transfers/<transfer>/take-back")
+def post_take_back(
+    account: AccountId,
+    transfer: TransferId,
+    body: TakeBackBody,
+    admission: MayRecord,
+    context: Context,
+    transfers: Transfers,
+    settings: DeployedSettings,
+    payments: Payments,
+    preview: Preview = False,
+) -> TakenBackView:
+    """Take back a transfer that was recorded wrongly. What it had paid is owed again; admins get a mail."""
+    billing = existing(transfers.billing_context(account))
+    admission.admit(billing.subscriber.account)
+    taken = take_transfer_back(
+        billing,
+        transfer,
+        body.reason,
+        context=context,
+        settings=settings,
+        store=transfers,
+        gateway=payments,
+        is_preview=preview,
+    )
+    return TakenBackView.of(taken)
 
 
 @app.post("/accounts/<account>/invoices/<number>/payments")
@@ -40,16 +121,17 @@ def post_payment(
     body: RecordedPaymentBody,
     admission: MayRecord,
     context: Context,
-    invoices: Invoices,
+    transfers: Transfers,
     payments: Payments,
 ) -> InvoiceDetailsView:
-    """Record that an invoice is paid. The same reference and day again change nothing."""
-    billing, asked = invoices.billing_context_with(account, number)
+    """Record a transfer for an invoice, of all that is left or of an amount. The same again changes nothing."""
+    billing, asked = transfers.billing_context_with(account, number)
     admission.admit(billing.subscriber.account)
+    amount = None if body.amount is None else Money(body.amount.amount, body.amount.currency)
     record = record_payment(
-        billing, number, body.paid_on, body.reference, context=context, store=invoices, gateway=payments
+        billing, number, body.paid_on, body.reference, amount, context=context, store=transfers, gateway=payments
     )
-    return InvoiceDetailsView.of(WholeInvoice(invoices.document(asked), record))
+    return InvoiceDetailsView.of(WholeInvoice(transfers.document(asked), record))
 
 
 @app.post("/accounts/<account>/invoices/<number>/write-off")

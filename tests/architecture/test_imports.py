@@ -45,6 +45,7 @@ ANSWER_WRITES = {
     "administer_test_clocks",
     "administer_vat_numbers",
     "administer_users",
+    "import_bank_statements",
     "issue_credit_note",
     "provision_account",
     "record_payment",

@@ -12,6 +12,7 @@ from billing.correspondence.notify import CLAIM
 from billing.kernel.permissions import STAFF_GROUP, Role, may
 from billing.kernel.schedules import SCHEDULES, Job
 from billing.platform.dynamodb import keys
+from billing.platform.http.bodies import FILE_TYPES
 from billing.platform.http.judge import judges_of
 from billing.platform.http.media_types import XLSX
 
@@ -120,11 +121,12 @@ def test_the_table_can_be_restored_and_survives_the_stack() -> None:
     assert [each["IndexName"] for each in table["Properties"]["GlobalSecondaryIndexes"]] == ["gsi1", "gsi2"]
 
 
-def test_workbooks_are_the_only_binary_answers() -> None:
-    """With all types, the gateway would fail each CORS pre-flight (aws/serverless-application-model, issue 553)."""
+def test_workbooks_and_files_of_bank_statements_are_the_only_binary_bodies() -> None:
+    """With all types, the gateway would fail each CORS pre-flight (aws/serverless-application-model, issue 553). A
+    statement may be in any encoding: as a text, the gateway would replace what is no UTF-8."""
     media_types = resources()["Api"]["Properties"]["BinaryMediaTypes"]
 
-    assert [each.replace("~1", "/") for each in media_types] == [XLSX]
+    assert [each.replace("~1", "/") for each in media_types] == [XLSX, *FILE_TYPES]
 
 
 @pytest.mark.parametrize("function", sorted(FUNCTIONS))

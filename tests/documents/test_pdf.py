@@ -7,6 +7,7 @@ import logging
 import subprocess
 import sys
 from dataclasses import replace
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -14,14 +15,15 @@ from billing.invoicing.credit_notes import CreditOutcome
 from billing.invoicing.documents.einvoice import Syntax, einvoice
 from billing.invoicing.documents.pdf import EMBEDDED_AS, invoice_pdf
 from billing.invoicing.documents.writing import BOLD, FONT, MISSING, drawable
-from billing.invoicing.invoices import IssuedInvoice
+from billing.invoicing.invoices import IssuedInvoice, Replaced
+from billing.invoicing.tax import Tax, TaxRule
 from billing.payments.methods import Method
 from fontTools.ttLib import TTFont
 from hypothesis import given
 from hypothesis import strategies as st
 from pypdf import PdfReader
 
-from tests.documents.samples import BUYER, SELLER, invoice, italian
+from tests.documents.samples import BUYER, SELLER, STARTS, invoice, italian, with_one_offs, with_seller_tax
 from tests.documents.test_einvoice import credit_note
 from tests.properties import examples
 
@@ -83,6 +85,41 @@ def test_an_italian_invoice_has_the_sentence_that_the_law_requires() -> None:
         assert words in text.replace(".", "") or words in text, words
 
 
+@pytest.mark.parametrize(
+    ("tax", "language", "expected"),
+    [
+        (Tax(TaxRule.OWN_RATE, "CH", Decimal("8.125"), "MWST"), "en", ["MWST 8.125% (Switzerland)"]),
+        (Tax(TaxRule.OWN_RATE, "CH", Decimal("8.1"), "IVA"), "it", ["IVA 8,1% (Svizzera)"]),
+        (
+            Tax(TaxRule.ZERO_RATED, "CH", Decimal(0), "MWST", {"en": "Zero-rated export"}),
+            "it",
+            ["MWST", "Zero-rated export"],
+        ),
+        (Tax(TaxRule.EXEMPT, "DK", Decimal(0), None, {"en": "Exempt", "it": "Esente"}), "it", ["IVA", "Esente"]),
+    ],
+)
+def test_a_tax_of_staff_has_its_name_and_words(tax: Tax, language: str, expected: list[str]) -> None:
+    written = squeezed(rendered(invoice(tax=tax, language=language)))
+
+    assert all(each in written for each in expected)
+
+
+def test_a_tax_of_staff_in_the_sellers_currency_has_its_name() -> None:
+    own = invoice(tax=Tax(TaxRule.OWN_RATE, "CH", Decimal("8.1"), "MWST"))
+    written = squeezed(rendered(with_seller_tax(own, "CHF")))
+
+    assert "MWST in CHF" in written
+    assert "MWST: " in written
+
+
+def test_a_one_off_charge_has_its_pieces_and_a_goodwill_its_reason() -> None:
+    text = squeezed(rendered(with_one_offs(invoice())))
+
+    assert "Training €1,200.00 3 \N{MULTIPLICATION SIGN} €400.00" in text
+    assert "An outage in May -€90.00" in text
+    assert "€7,437.50" in text  # 4,840.00 + 1,200.00 - 90.00, with 25 % tax
+
+
 def test_a_credit_note_names_the_invoice_that_it_corrects() -> None:
     text = squeezed(rendered(credit_note(invoice())))
 
@@ -91,6 +128,21 @@ def test_a_credit_note_names_the_invoice_that_it_corrects() -> None:
     assert "Invoiced on the wrong tier" in text
     # 2,495.00 less its half of what is taken off the whole, with 25 % tax.
     assert "-€3,025.00" in text
+
+
+def test_an_invoice_names_the_one_that_it_is_in_the_place_of() -> None:
+    number = "LV-2026-000001"
+    new = replace(invoice(), number="LV-2026-000002", replaces=Replaced(number, STARTS, "CN-2026-000001", "Address"))
+    note = credit_note(invoice())
+    assert note.corrects is not None
+    note = replace(note, corrects=replace(note.corrects, replaced_by="LV-2026-000002"))
+
+    text = squeezed(rendered(new))
+    of_note = squeezed(invoice_pdf(note, None, CreditOutcome(0, 0, 302_500)))
+
+    assert f"In place of invoice {number} of 15 April 2026, which credit note CN-2026-000001 takes back" in text
+    assert "€3,025.00 that you have paid counts for invoice LV-2026-000002, which is in its place." in of_note
+    assert "taken off" not in of_note
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ from billing.languages.dialects import dialect_of, dialect_of_language
 from billing.platform.files.workbook import workbook
 from openpyxl import load_workbook
 
-from tests.documents.samples import CORRECTION, invoice, italian, with_seller_tax
+from tests.documents.samples import CORRECTION, invoice, italian, with_one_offs, with_seller_tax
 
 DAY = date(2026, 2, 28)
 HOSTILE = ("=1+1", "+39 011", "-1", "@sum(A1)", "\t=1", '=HYPERLINK("//evil")', "\uff1d1+1")
@@ -207,7 +207,10 @@ def test_an_invoice_has_what_a_bookkeeper_posts() -> None:
         "period_to": "2026-07-14",
         "method": "card",
         "reference": "",
+        "one_offs": "",
     }
+    [extra] = rows_of(with_one_offs(invoice()))
+    assert (extra["net"], extra["one_offs"]) == ("5950.00", "1110.00")
     assert (reverse["tax_rule"], reverse["tax_rate"], reverse["tax"]) == ("reverse_charge", "0", "0.00")
     assert (reverse["country"], reverse["vat_number"]) == ("IT", "IT00743110157")
     assert (dkk["seller_tax"], dkk["seller_currency"]) == ("9027.08", "DKK")

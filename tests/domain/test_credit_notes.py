@@ -10,25 +10,29 @@ import pytest
 from billing.invoicing.credit_notes import (
     AlreadyCredited,
     NotCorrectable,
+    RequestedPart,
     allocate,
     allocate_taken_back,
     credit_note_draft,
     creditable,
+    creditable_of_months,
     lines_to_credit,
     taken_back_draft,
+    to_credit,
     within,
 )
-from billing.invoicing.dunning import InvoicePayment, after_charge, initial_payment, mark_received
+from billing.invoicing.dunning import InvoicePayment, after_charge, initial_payment
 from billing.invoicing.entries import Entry, EntryKind
 from billing.invoicing.invoices import Correction, InvoiceStatus, IssuedInvoice
 from billing.invoicing.tax import Tax, TaxRule
+from billing.invoicing.transfers import after_transfer
 from billing.kernel.errors import RuleViolation
 from billing.kernel.money import Money
 from billing.payments.methods import Charge, ChargeState, Method
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.documents.samples import CORRECTION, STARTS, invoice, with_seller_tax
+from tests.documents.samples import CORRECTION, STARTS, invoice, with_one_offs, with_seller_tax
 
 TODAY = date(2026, 5, 4)
 
@@ -184,7 +188,7 @@ def test_the_part_paid_with_credit_goes_to_the_credit_balance() -> None:
 
 def test_a_transfer_is_carried() -> None:
     issued = of_lines(10_000)
-    by_transfer = mark_received(opened(issued), STARTS, Method.BANK_TRANSFER, "E2E-1")
+    by_transfer = after_transfer(opened(issued), opened(issued).left, STARTS, "E2E-1", is_awaited=True)
 
     money = allocate(issued, by_transfer, replace(CORRECTION, lines=(0,)), "CN-1", 12_500, TODAY)
 
@@ -249,6 +253,22 @@ def take_back(
     assert money.pre_payment + money.refunded + money.credit_balance == total
     assert min(money.pre_payment, money.refunded, money.credit_balance) >= 0
     return total, money.payment
+
+
+def test_months_take_back_nothing_of_a_one_off_charge() -> None:
+    """Two products come to 4,990.00, a training to 1,200.00; each has its share of what is taken off the whole."""
+    issued, training = with_one_offs(invoice(), goodwill=60_500), 3
+    share = 14_637  # of 755.00, which are taken off 6,190.00
+
+    left = creditable_of_months(issued, paid(issued))
+    assert left == issued.draft.net.amount - (120_000 - share)
+    total, payment = correct(issued, paid(issued), (training,), "CN-1")
+    assert creditable_of_months(issued, payment) == left == creditable(issued, payment)
+    # A discount on the whole that was taken back is not taken off the goodwill too.
+    _, payment = take_back(issued, payment, "CN-2", (None, -1_000))
+    rest, payment = correct(issued, payment, None, "CN-3")
+    assert total + 1_250 + rest == issued.draft.total.amount
+    assert payment.credited_net == issued.draft.net.amount
 
 
 @given(
@@ -319,3 +339,37 @@ def test_all_of_a_payment_in_transit_is_taken_back_and_the_debit_fails() -> None
     )
 
     assert (failed.status, failed.credit, failed.next_attempt_on) == (InvoiceStatus.VOID, 0, None)
+
+
+@given(
+    st.lists(st.integers(100, 10**6), min_size=1, max_size=6),
+    st.integers(0, 100),
+    st.lists(st.tuples(st.integers(0, 5), st.integers(1, 10**6)), max_size=12),
+    st.booleans(),
+)
+def test_parts_and_lines_add_up_to_the_invoice(
+    nets: list[int], off: int, parts: list[tuple[int, int]], is_paid: bool
+) -> None:
+    """Each part has its share of what is taken off the whole. In whatever order, all of them are the invoice."""
+    sample = of_lines(*nets, -off)
+    lines = (*sample.draft.lines[:-1], replace(sample.draft.lines[-1], product=None))
+    issued = replace(sample, draft=replace(sample.draft, lines=lines))
+    payment, total = paid(issued) if is_paid else opened(issued), 0
+    for number, (position, amount) in enumerate(parts):
+        try:
+            whole, credited = to_credit(issued, payment, None, (RequestedPart(position % len(nets), amount),))
+        except (AlreadyCredited, RuleViolation):
+            continue
+        draft = credit_note_draft(issued, payment, whole, credited)
+        correction = Correction(issued.number, STARTS, whole, "a part", credited)
+        money = allocate(issued, payment, correction, f"CN-{number}", -draft.total.amount, TODAY)
+        assert -draft.total.amount == money.pre_payment + money.refunded + money.credit_balance
+        assert draft.net.amount == sum(line.net.amount for line in draft.lines)
+        payment, total = money.payment, total - draft.total.amount
+        assert 0 <= total <= issued.draft.total.amount
+    if len({position for position, _ in payment.credited}) < len(issued.draft.lines):
+        taken, payment = correct(issued, payment, None, "CN-last")
+        total += taken
+    assert total == issued.draft.total.amount
+    with pytest.raises(AlreadyCredited):
+        lines_to_credit(issued, payment, None)

@@ -15,7 +15,7 @@ from billing.invoicing.credit_notes import (
     credit_note_draft,
     lines_to_credit,
 )
-from billing.invoicing.dunning import InvoicePayment, initial_payment, mark_received, transferred_by
+from billing.invoicing.dunning import InvoicePayment, initial_payment, transferred_by
 from billing.invoicing.entries import (
     Entry,
     EntryKind,
@@ -28,6 +28,7 @@ from billing.invoicing.entries import (
 )
 from billing.invoicing.invoices import Correction, InvoiceStatus, IssuedInvoice
 from billing.invoicing.records import InvoiceRecord
+from billing.invoicing.transfers import after_transfer
 from billing.kernel.errors import RuleViolation
 from billing.kernel.money import Money
 from billing.payments.methods import Method
@@ -118,7 +119,8 @@ def test_a_payment_is_not_refunded_while_another_dispute_of_it_is_open() -> None
 
 def test_money_for_a_settled_invoice_is_credit() -> None:
     issued = of_lines(10_000)
-    by_transfer = mark_received(initial_payment(issued, issued.produced_on), TODAY, Method.BANK_TRANSFER, "4711")
+    opened = initial_payment(issued, issued.produced_on)
+    by_transfer = after_transfer(opened, opened.left, TODAY, "4711", is_awaited=True)
 
     twice = charged(by_transfer, 12_500)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -26,8 +27,15 @@ from billing.invoicing.tax import Tax, TaxRule
 from billing.invoicing.vat_rates import STANDARD_RATES, rate_on
 from billing.kernel.contract_calendar import INTERVALS_MONTHS, Contract, Term, termination
 from billing.kernel.money import Money
+from billing.subscriptions.catalogue import Catalogue, Product, Tier
 from billing.subscriptions.rules import Cause, Discount, Line, Subscription, TierChange
 from billing.subscriptions.subscriber import FixedMonths, Subscriber
+from billing.subscriptions.version_changes import (
+    NoVersionPending,
+    VersionOrder,
+    with_version,
+    with_version_withdrawn,
+)
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -46,6 +54,12 @@ def line(price: int, product: str = "search") -> Line:
 def change(price: int, decided: date, effective: date, product: str = "search") -> TierChange:
     decision = f"{decided}.{effective}.{product}"
     return TierChange(product, price, Money(price, "EUR"), effective, Cause.AUTOSCALING, decision, decided)
+
+
+def catalogue(version: int, price: int) -> Catalogue:
+    """Two tiers for both products."""
+    tiers = (Tier(5_000, {"EUR": price}), Tier(None, {"EUR": 2 * price}))
+    return Catalogue(version, tuple(Product(each, each, "", tiers) for each in ("search", "email")))
 
 
 @dataclass(frozen=True)
@@ -72,6 +86,7 @@ class Book:
         self.due = InvoicingDue(0)
         self.period: PaidPeriod | None = None
         self.documents: list[Document] = []
+        self.catalogues = [catalogue(1, 4_000)]
 
     @property
     def contract(self) -> Contract:
@@ -134,6 +149,35 @@ class Book:
         until = 0 if self.period is None else self.period.fixed_through + 1
         known = Subscriber(self.account, self.subscription, FixedMonths(until))
         self.subscription = known.change_tiers(changes, today)
+
+    def move(self, today: date, price: int, *, is_announced: bool) -> None:
+        """Another version of the catalogue, with this price for its first tier; not announced it never holds."""
+        self.catalogues.append(catalogue(len(self.catalogues) + 1, price))
+        order = VersionOrder(self.catalogues[-1], f"version {today}", 30, is_announced=is_announced)
+        current = self.catalogues[self.subscription.version_on(today) - 1]
+        self.subscription = with_version(self.known, order, current, today).subscription
+
+    def keep(self, today: date) -> None:
+        """The move to another version is withdrawn, where there is one."""
+        current = self.catalogues[self.subscription.version_on(today) - 1]
+        with suppress(NoVersionPending):
+            self.subscription = with_version_withdrawn(self.known, current, today).subscription
+
+    def tier_of(self, price: int, decided: date, effective: date, product: str) -> TierChange:
+        """A move to an odd price, as agreed, or to a tier of the version of the catalogue that holds on the day."""
+        moved = change(price, decided, effective, product)
+        if price % 2:
+            return replace(moved, up_to=5_000, agreed=True)
+        offered = self.catalogues[self.subscription.version_on(effective) - 1].product(product)
+        assert offered is not None
+        tier = offered.tiers[price // 2 % 2]
+        assert tier.prices is not None
+        return replace(moved, up_to=tier.up_to, price=Money(tier.prices["EUR"], "EUR"))
+
+    @property
+    def known(self) -> Subscriber:
+        until = 0 if self.period is None else self.period.fixed_through + 1
+        return Subscriber(self.account, self.subscription, FixedMonths(until))
 
     def totals(self) -> dict[tuple[date, str | None, Decimal], int]:
         """The net amount by paid period's first day, product and tax rate."""
@@ -389,7 +433,9 @@ facts = st.lists(
     st.builds(
         Fact,
         on=st.integers(1, 420),
-        kind=st.sampled_from(["move", "move", "move", "cancel", "withdraw", "reactivate"]),
+        kind=st.sampled_from(
+            ["move", "move", "move", "version", "version", "keep", "cancel", "withdraw", "reactivate"]
+        ),
         product=st.sampled_from(["search", "email"]),
         price=st.integers(1, 9_999),
         months_later=st.integers(1, 2),
@@ -426,7 +472,11 @@ def lives(one: Book, happened: Sequence[Fact], runs: set[int] | None, days: int)
                 continue
             if fact.kind == "move" and one.account.status is Status.ACTIVE:
                 later = one.contract.month_start(one.contract.month_of(today) + fact.months_later)
-                one.decide(today, change(fact.price, today, later, fact.product))
+                one.decide(today, one.tier_of(fact.price, today, later, fact.product))
+            elif fact.kind == "version" and one.account.status is Status.ACTIVE:
+                one.move(today, fact.price, is_announced=fact.months_later == 1)
+            elif fact.kind == "keep" and one.account.status is Status.ACTIVE:
+                one.keep(today)
             elif fact.kind == "cancel" and one.account.status is Status.ACTIVE:
                 ends = termination(one.contract.start, one.contract.interval_months, today).active_until
                 one.account = replace(

@@ -106,6 +106,13 @@ def test_the_lowest_tier_has_no_lower_one() -> None:
     assert detail(of("1", "1", "1", line=lowest)) == "lowest tier"
 
 
+def test_a_lower_tier_that_costs_more_than_an_agreed_price_is_none() -> None:
+    dear, cheap = (replace(LINE, price=Money(price, "EUR"), agreed=True) for price in (16_000, 15_900))
+
+    assert of("30000", "30000", "30000", line=dear).fitting == LowerTier(50_000, Money(15_900, "EUR"))
+    assert of("30000", "30000", "30000", line=cheap).fitting is None
+
+
 def test_the_tier_below_the_open_ended_one_is_the_highest_with_a_volume() -> None:
     open_ended = replace(LINE, up_to=None, price=Money(99_900, "EUR"))
 

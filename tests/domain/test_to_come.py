@@ -9,8 +9,10 @@ from billing.accounts.information import CompanyDetails, Information
 from billing.accounts.rules import Ending, Status
 from billing.billing_page.page import NextCharge
 from billing.ending.cancellation.rules import consequences
+from billing.invoicing.exemptions.rules import NO_EXEMPTIONS
 from billing.invoicing.settings import UnconfirmedVatNumber
-from billing.invoicing.to_come import InvoicingState, SellerAddress, invoices_to_come, next_invoice
+from billing.invoicing.tax_rates.rules import SellerAddress
+from billing.invoicing.to_come import InvoicingState, invoices_to_come, next_invoice
 from billing.invoicing.vat_numbers.rules import (
     Treatment,
     VatNumberCheck,
@@ -116,7 +118,7 @@ def test_the_page_the_next_invoice_and_the_cancellation_agree(
         vat_check=check,
     )
     subscriber = Subscriber(billed.account, billed.subscription)
-    state = InvoicingState(subscriber, buyer, billed.due, billed.period, 0, SELLER, check, policy)
+    state = InvoicingState(subscriber, buyer, billed.due, billed.period, 0, SELLER, check, policy, NO_EXEMPTIONS)
 
     assert all(each.draft.total.amount > 0 for each in invoices_to_come(state, today + timedelta(days=400)))
     upcoming, shown = next_invoice(state, today), page.next_charge(today, SELLER, policy)
@@ -125,7 +127,7 @@ def test_the_page_the_next_invoice_and_the_cancellation_agree(
         assert shown is None
     else:
         on, draft = upcoming
-        assert shown == NextCharge(on, draft.net, draft.tax_amount, draft.total)
+        assert shown == NextCharge(on, draft.net, draft.tax_amount, draft.total, draft.tax)
     if cancelled_on is not None and cancelled_on <= days:
         return
     preview = consequences(state, today)

@@ -6,7 +6,9 @@ from dataclasses import replace
 from datetime import date, timedelta
 
 import pytest
+from billing.accounts.mapping import account_body, account_from
 from billing.accounts.rules import EARLIER_CONTRACTS_MAX, Account, Ending, Status
+from billing.subscriptions.rules import FormerLine
 from billing.usage.refusal import (
     FIRST_DAY,
     day_refusal,
@@ -90,6 +92,28 @@ def test_an_account_that_came_back_has_the_days_of_each_of_its_contracts() -> No
     found = source_refusal(second, PAGE.subscription, "nordlys-dk", "search", date(2026, 7, 16), date(2026, 9, 30))
     assert found is not None
     assert "from 2026-07-15 to 2026-07-20" in found.detail
+
+
+def test_an_earlier_contract_has_each_product_on_its_own_days() -> None:
+    """One ended and was invoiced, one ended later, one was added: usage that is reported late counts on these days."""
+    subscription = PAGE.subscription
+    [search] = subscription.lines
+    chat = replace(search, product="chat", added_on=date(2026, 5, 1), valid_from=date(2026, 5, 15))
+    ended = replace(
+        subscription,
+        lines=(search, replace(search, product="email", valid_until=date(2026, 6, 15)), chat),
+        former=(FormerLine("ads", None, date(2026, 4, 15)),),
+    )
+    account = replace(ACCOUNT, status=Status.DEACTIVATED, ending=ENDING)
+    again = account.reactivated(replace(ACCOUNT.contract, start=date(2026, 7, 20)), *ended.remembered)
+    again = account_from(account_body(again), 1)
+
+    first = {"ads": "2026-01-15", "email": "2026-01-15", "chat": "2026-05-01", "search": "2026-01-15"}
+    last = {"ads": "2026-04-14", "email": "2026-06-14", "chat": "2026-07-14", "search": "2026-07-14"}
+    for product, day in [*first.items(), *last.items()]:
+        assert refused(again, day, product=product) is None
+    for product, day in (("ads", "2026-04-15"), ("email", "2026-06-15"), ("chat", "2026-04-30")):
+        assert refused(again, day, product=product) == ("product", "unknown")
 
 
 def test_an_account_remembers_a_limited_number_of_contracts_and_none_that_never_began() -> None:

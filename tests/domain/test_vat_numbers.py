@@ -9,6 +9,7 @@ from decimal import Decimal
 import pytest
 from billing.accounts.information import CompanyDetails
 from billing.accounts.vat_number_due import FIRST_WAIT_SECONDS, WAIT_SECONDS_MAX, VatNumberDue
+from billing.invoicing.exemptions.rules import NO_EXEMPTIONS
 from billing.invoicing.settings import UnconfirmedVatNumber
 from billing.invoicing.tax import TaxRule
 from billing.invoicing.vat_numbers.rules import (
@@ -82,7 +83,7 @@ def test_the_answer_staff_and_the_parameter_decide_what_an_invoice_does(
 def test_only_a_refused_number_is_charged_the_tax_of_its_destination(
     check: VatNumberCheck | None, policy: UnconfirmedVatNumber | None, rule: TaxRule, rate: str
 ) -> None:
-    tax = tax_on_sale(SELLER, BUYER, TODAY, check, policy)
+    tax = tax_on_sale(SELLER, BUYER, TODAY, check, policy, NO_EXEMPTIONS)
 
     assert (tax.rule, tax.rate) == (rule, Decimal(rate))
 
@@ -91,7 +92,7 @@ def test_only_a_refused_number_is_charged_the_tax_of_its_destination(
 def test_the_age_of_an_answer_never_changes_a_tax(days: int, policy: UnconfirmedVatNumber) -> None:
     old = replace(VALID, answered_on=TODAY - timedelta(days=days))
 
-    assert tax_on_sale(SELLER, BUYER, TODAY, old, policy).rule is TaxRule.REVERSE_CHARGE
+    assert tax_on_sale(SELLER, BUYER, TODAY, old, policy, NO_EXEMPTIONS).rule is TaxRule.REVERSE_CHARGE
 
 
 @pytest.mark.parametrize("policy", [HOLD, CHARGE, CONTINUE])
@@ -99,7 +100,8 @@ def test_the_age_of_an_answer_never_changes_a_tax(days: int, policy: Unconfirmed
 def test_a_number_that_decides_no_tax_changes_none(country: str, policy: UnconfirmedVatNumber) -> None:
     buyer = replace(BUYER, country=country, postcode=None, vat_number=None)
 
-    assert tax_on_sale(SELLER, buyer, TODAY, INVALID, policy) == tax_on_sale(SELLER, buyer, TODAY, None, None)
+    checked = tax_on_sale(SELLER, buyer, TODAY, INVALID, policy, NO_EXEMPTIONS)
+    assert checked == tax_on_sale(SELLER, buyer, TODAY, None, None, NO_EXEMPTIONS)
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,8 @@ from billing.ending.cancellation.rules import Reason
 from billing.ending.reactivation.commands import complete_reactivation, reactivation_quote, request_reactivation
 from billing.ending.reactivation.records import ReactivationStore
 from billing.invoicing.close_books import close_books
-from billing.invoicing.collect_payments import collect_payments, record_payment, try_payment_again
+from billing.invoicing.collect_payments import collect_payments, try_payment_again
+from billing.invoicing.credit_notes import RequestedPart
 from billing.invoicing.due_mapping import day_body
 from billing.invoicing.dunning import UNPAID
 from billing.invoicing.entries import left_of_payments
@@ -31,7 +32,9 @@ from billing.invoicing.issue_credit_note import issue_credit_note
 from billing.invoicing.issue_invoices import issue_invoices
 from billing.invoicing.reconciliation.commands import Comparison, reconcile_account, reconcile_register
 from billing.invoicing.reconciliation.records import ReconciliationStore
+from billing.invoicing.record_transfer import record_payment
 from billing.invoicing.records import BillingContext, InvoiceRecord
+from billing.invoicing.reissue_invoice import RightAmount, reissue_invoice
 from billing.invoicing.settle_by_hand import record_repayment, write_off
 from billing.invoicing.sync_payments import sync_dispute, sync_payment, sync_refund
 from billing.kernel.contract_calendar import INTERVALS_MONTHS, Contract
@@ -237,6 +240,32 @@ class Living(Invoicing):
             number,
             lines,
             "Invoiced by mistake",
+            context=self.context(),
+            settings=SETTINGS,
+            store=self.invoicing,
+            gateway=self.payments,
+        )
+
+    def credit_part(self, number: str, part: RequestedPart) -> None:
+        issue_credit_note(
+            self.billing(),
+            number,
+            None,
+            f"A part on {self.now:%d %b %H:%M}",
+            parts=(part,),
+            context=self.context(),
+            settings=SETTINGS,
+            store=self.invoicing,
+            gateway=self.payments,
+        )
+
+    def correct(self, number: str, right: tuple[RightAmount, ...], *, keeps_tax: bool = True) -> None:
+        reissue_invoice(
+            self.billing(),
+            number,
+            right,
+            f"Corrected on {self.now:%d %b %H:%M}",
+            keeps_tax=keeps_tax,
             context=self.context(),
             settings=SETTINGS,
             store=self.invoicing,
@@ -460,7 +489,21 @@ def _credit(world: Living, chance: Random) -> None:
     if record is not None:
         document = world.invoicing.invoice(world.id, record.invoice.number).invoice
         position = chance.randrange(len(document.draft.lines))
-        world.credit(record.invoice.number, chance.choice([None, (position,)]))
+        if chance.random() < 0.4:
+            amount, months = chance.choice([(chance.randrange(1, 9_000), None), (None, chance.randint(1, 12))])
+            world.credit_part(record.invoice.number, RequestedPart(position, amount, months))
+        else:
+            world.credit(record.invoice.number, chance.choice([None, (position,)]))
+
+
+def _correct(world: Living, chance: Random) -> None:
+    record = _one(world, chance, InvoiceStatus.OPEN, InvoiceStatus.PAID, InvoiceStatus.PAST_DUE)
+    if record is not None:
+        lines = world.invoicing.invoice(world.id, record.invoice.number).invoice.draft.lines
+        position = chance.randrange(len(lines))
+        amount = max(0, lines[position].net.amount + chance.randrange(-5_000, 5_000))
+        right = chance.choice([(), (RightAmount(position, amount),)])
+        world.correct(record.invoice.number, right, keeps_tax=chance.random() < 0.7)
 
 
 def _pay(world: Living, chance: Random) -> None:
@@ -556,6 +599,7 @@ def _cards(world: Living, chance: Random) -> None:
 
 HAPPENINGS = (
     _credit,
+    _correct,
     _pay,
     _by_hand,
     _repay,

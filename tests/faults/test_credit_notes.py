@@ -7,6 +7,7 @@ from typing import Any
 from billing.accounts.rules import existing
 from billing.invoicing.dunning import AlreadyPaid
 from billing.invoicing.issue_credit_note import issue_credit_note
+from billing.invoicing.reissue_invoice import RightAmount, reissue_invoice
 from billing.kernel.events import Actor, ActorKind, RequestContext
 from billing.platform.dynamodb import keys
 
@@ -111,6 +112,50 @@ def test_an_interrupted_credit_of_an_unpaid_invoice_issues_one_note_and_voids_it
         assert (charged(world), refunded(world), credit_balance(world)) == (0, 0, 0)
 
     faults.every_cut(world=declined, command=credit, invariants=void)
+
+
+def correct(world: Invoicing) -> None:
+    """Staff issue the first invoice again, with a smaller amount."""
+    context = RequestContext(Actor(ActorKind.STAFF, "staff"), JULY, world.correlation)
+    reissue_invoice(
+        existing(world.invoicing.billing_context(ACCOUNT)),
+        NUMBER,
+        (RightAmount(0, 1_000),),
+        "The amount was wrong",
+        keeps_tax=True,
+        context=context,
+        settings=SETTINGS,
+        store=world.invoicing,
+        gateway=world.payments,
+    )
+
+
+def in_its_place(world: Invoicing) -> None:
+    """One credit note and one invoice in the place of the first one, without a gap in the numbers."""
+    nothing_is_forgotten(world)
+    [note] = notes(world)
+    [new] = [each for each in stored_invoices(world) if each["issued"].get("replaces")]
+    assert new["issued"]["replaces"]["credit_note"] == note["number"]
+    assert note["issued"]["corrects"]["replaced_by"] == new["number"]
+    assert len(events(world, "credit_note.issued")) == 1
+    told = [each for each in events(world, "invoice.issued") if each["after"].get("replaces")]
+    assert [each["after"]["number"] for each in told] == [new["number"]]
+    for series in ("CN", "LV"):
+        [count] = [item for item in world.table.items() if item["sk"]["S"] == keys.series(series, 2026)]
+        issued = [each for each in stored_invoices(world) if each["number"].startswith(series)]
+        assert int(count["count"]["N"]) == len(issued)
+
+
+def test_an_interrupted_correction_issues_one_credit_note_and_one_invoice(faults: Faults) -> None:
+    faults.every_cut(world=paid, command=correct, invariants=in_its_place, always=never_more_than_was_charged)
+
+
+def test_an_interrupted_correction_of_an_unpaid_invoice_leaves_one_to_pay(faults: Faults) -> None:
+    def one_is_open(world: Invoicing) -> None:
+        in_its_place(world)
+        assert invoice(world)["status"] == "void"
+
+    faults.every_cut(world=declined, command=correct, invariants=one_is_open)
 
 
 def test_an_interrupted_refund_is_made_once(faults: Faults) -> None:

@@ -6,10 +6,11 @@ from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 
 from billing.accounts.rules import existing
-from billing.invoicing.collect_payments import collect_payments, record_payment
+from billing.invoicing.collect_payments import collect_payments
 from billing.invoicing.dunning import AlreadyPaid
 from billing.invoicing.issue_invoices import issue_invoices
 from billing.invoicing.numbering import register_faults
+from billing.invoicing.record_transfer import record_payment
 from billing.invoicing.sync_payments import sync_payment
 from billing.kernel.events import Actor, ActorKind, RequestContext
 from billing.payments.gateway import PaymentGateway

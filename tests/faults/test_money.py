@@ -7,8 +7,9 @@ from datetime import date
 from typing import Any
 
 from billing.accounts.rules import existing
-from billing.invoicing.collect_payments import record_payment, try_payment_again
+from billing.invoicing.collect_payments import try_payment_again
 from billing.invoicing.dunning import AlreadyPaid
+from billing.invoicing.record_transfer import record_payment
 from billing.invoicing.settle_by_hand import RefundUnderWay, record_repayment, write_off
 from billing.invoicing.sync_payments import sync_dispute, sync_payment, sync_refund
 from billing.kernel.errors import RuleViolation

@@ -7,6 +7,7 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
+from billing.invoicing.credit_refunds import credit_parts
 from billing.invoicing.entries import EntryKind, attempt_under_way, charged_back, credit_from, sum_of
 from billing.invoicing.invoices import InvoiceStatus
 from billing.invoicing.records import InvoiceRecord
@@ -16,6 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.faults.company import nothing_is_forgotten
+from tests.faults.test_invoices import ACCOUNT
 from tests.faults.till import DECLINED, REFUND_TAKES_DAYS, VISA, Till
 from tests.properties import examples
 
@@ -69,6 +71,20 @@ def credit(till: Till, which: int, part: int) -> None:
 
 def transfer(till: Till, which: int, _: int) -> None:
     till.transferred(_invoice(till, which))
+
+
+def part_transfer(till: Till, which: int, part: int) -> None:
+    """A part of an invoice, exactly what is left of two, or too much; for these, or for the oldest first."""
+    named = [number for number in till.documents() if number.startswith("LV")][which % 3 :][:2]
+    left = [till[number][1] for number in named]
+    shares = [max(1, amount // 2) if part % 3 == 0 else max(1, amount) + 700 * (part % 3 - 1) for amount in left]
+    given = tuple(zip(named, shares, strict=True)) if which % 2 else ()
+    till.pays(sum(shares), *given, reference=f"E2E {which % 4}", key=(None, "bank-1", "bank-2")[part % 3])
+
+
+def take_transfer_back(till: Till, which: int, _: int) -> None:
+    for each in _some([*till.transfers()], which):
+        till.takes_back(each)
 
 
 def write_off(till: Till, which: int, _: int) -> None:
@@ -157,6 +173,10 @@ STEPS: tuple[Step, ...] = (
     days_pass,
     credit,
     transfer,
+    part_transfer,
+    part_transfer,
+    take_transfer_back,
+    take_transfer_back,
     write_off,
     repay,
     try_again,
@@ -194,6 +214,9 @@ def books_agree(till: Till) -> None:
         payment, total = record.payment, record.invoice.total.amount
         assert payment.balance >= 0, "what comes in beyond what is owed is credit"
         assert payment.credited_total <= total, "the credit notes of an invoice never exceed it"
+        is_charged_back = any(entry.kind is EntryKind.CHARGED_BACK for entry in payment.entries)
+        assert payment.left <= total - payment.credited_total or is_charged_back, "more is owed than it says"
+        assert payment.paid >= 0
         for entry in payment.entries:
             if entry.kind is EntryKind.CHARGED:
                 taken_in[entry.reference] = taken_in.get(entry.reference, 0) + entry.amount
@@ -211,6 +234,9 @@ def books_agree(till: Till) -> None:
     assert {number: amount for number, amount in returned.items() if amount} == by_note
     for each in till.documents().values():
         _is_looked_at(each)
+    standing = sum(each.amount.amount for each in till.transfers() if each.taken_back is None)
+    entries = [entry for each in invoices(till) for entry in each.payment.entries]
+    assert sum_of(entries, EntryKind.TRANSFERRED) - sum_of(entries, EntryKind.TRANSFER_TAKEN_BACK) == standing
     nothing_is_forgotten(till.world)
 
 
@@ -282,7 +308,7 @@ def test_the_books_agree_whatever_happens(
     with_own_charges_only = True
     for step, which, part in steps:
         take(till, step, which, part)
-        with_own_charges_only &= step not in {pay_by_hand, win_after_all}
+        with_own_charges_only &= step not in {pay_by_hand, win_after_all, part_transfer}
         books_agree(till)
         if with_own_charges_only:
             charged_once(till)
@@ -290,6 +316,7 @@ def test_the_books_agree_whatever_happens(
     till.hear()
     books_agree(till)
     stripe_agrees(till)
+    credit_is_traced(till)
     its_end(till)
 
 
@@ -300,6 +327,15 @@ def opened(currency: str, rest: int, notice: int = 0) -> Till:
         till.set_balance((36_328 if currency == "EUR" else 24_998) - rest)
     till.issue()
     return till
+
+
+def credit_is_traced(till: Till) -> None:
+    """The end of an account gives credit back to where it came from: each part is held by an invoice."""
+    with till.world.calm() as world:
+        documents = [(each.invoice, each.payment) for each in world.invoicing.documents(ACCOUNT)]
+    parts = credit_parts(documents, till.balance, till.day.date())
+    assert sum(each.amount for each in parts) == till.balance
+    assert sum(each.amount for each in parts if each.number is None) <= till.given
 
 
 def its_end(till: Till) -> None:

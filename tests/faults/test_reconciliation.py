@@ -13,9 +13,15 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
+from billing.invoicing.administer_one_offs import NewOneOff, add_one_off
+from billing.invoicing.one_off_records import OneOffStore
+from billing.invoicing.one_offs import OneOffKind
 from billing.invoicing.reconciliation.commands import DOCUMENTS_COMPARED, FINDINGS_MAX, Comparison, reconcile_account
 from billing.invoicing.reconciliation.records import REGISTER
 from billing.invoicing.reconciliation.rules import ROUND, Rule
+from billing.invoicing.record_transfer import record_transfer
+from billing.invoicing.reissue_invoice import RightAmount, reissue_invoice
+from billing.invoicing.transfers import BankTransfer
 from billing.kernel.contract_calendar import Contract
 from billing.kernel.errors import ConcurrentChange, UpstreamFailed
 from billing.kernel.money import Money, charged_money, charged_units
@@ -112,6 +118,22 @@ def credit_refunded() -> Living:
         world.work()
         [refund] = world.stripe.objects["refund"].values()
         assert (refund["metadata"]["credit_note"], refund["amount"]) == (FIRST, 12_000)
+    return world
+
+
+def transferred() -> Living:
+    """A transfer for an invoice that a card has paid: it is credit."""
+    world = company()
+    with world.calm():
+        record_transfer(
+            world.billing(),
+            BankTransfer("4711", Money(700, "EUR"), world.day),
+            context=world.context(),
+            store=world.invoicing,
+            gateway=world.payments,
+        )
+        [record] = world.invoicing.transfers(ACCOUNT, limit=10, after=None).items
+        assert [each.invoice for each in record.shares] == ["LV-2026-000002"]
     return world
 
 
@@ -341,6 +363,39 @@ def invoice_of_no_period(world: Living) -> None:
         world.table.answer("PutItem", {"TableName": TABLE, "Item": copied})
 
 
+def with_one_offs() -> Living:
+    """The company has a training and a goodwill on its third invoice, and a setup on one of its own."""
+    world = company()
+    with world.calm():
+        for identity, kind, at_once in (
+            ("training", OneOffKind.CHARGE, False),
+            ("sorry", OneOffKind.GOODWILL, False),
+            ("setup", OneOffKind.CHARGE, True),
+        ):
+            new = NewOneOff(identity, kind, "Extra", (), Money(5_000, "EUR"), 1, at_once, "Agreed")
+            store = OneOffStore(TABLE, world.client)
+            add_one_off(world.billing(), new, is_preview=False, context=world.context(), settings=SETTINGS, store=store)
+        world.move_to(QUARTERLY.month_start(6))
+        world.work()
+        world.pass_days(3)
+        world.reconcile()
+    return world
+
+
+EXTRA = "LV-2026-000004"
+
+
+def one_off_that_is_lost(world: Living) -> None:
+    """Its invoice has a line that nobody has asked for."""
+    [item] = world.stored(keys.one_off("sorry"))
+    world.table.answer("DeleteItem", {"TableName": TABLE, "Key": {"pk": item["pk"], "sk": item["sk"]}})
+
+
+def one_off_of_another_invoice(world: Living) -> None:
+    """It names no invoice."""
+    change_item(world, keys.one_off("sorry"), lambda extra: extra["uses"][0].__setitem__(0, None))
+
+
 def credit_from_nowhere(world: Living) -> None:
     balance = {
         "pk": {"S": keys.account(ACCOUNT)},
@@ -349,6 +404,19 @@ def credit_from_nowhere(world: Living) -> None:
         "version": {"N": "1"},
     }
     world.table.answer("PutItem", {"TableName": TABLE, "Item": balance})
+
+
+def transfer_without_its_entry(world: Living) -> None:
+    def lost(payment: dict[str, Any]) -> None:
+        payment["entries"] = [each for each in payment["entries"] if each[0] not in {"transferred", "overpaid"}]
+
+    change_payment(world, "LV-2026-000002", lost)
+    [balance] = world.stored(keys.BALANCE)
+    world.rewrite(balance, json.dumps({"credit": 0}))
+
+
+def transfer_of_less_than_it_pays(world: Living) -> None:
+    change_item(world, keys.TRANSFER, lambda transfer: transfer["amount"].update(amount=1))
 
 
 DEBIT = "LV-2026-000003"
@@ -385,7 +453,11 @@ BROKEN: list[tuple[Callable[[], Living], Break, Rule, str | None]] = [
     (taken_back, period_without_its_credit_note, Rule.OWED_DIFFERS, NOTE),
     (company, period_without_its_invoice, Rule.OWED_DIFFERS, "LV-2026-000002"),
     (company, invoice_of_no_period, Rule.OWED_DIFFERS, "LV-2026-000009"),
+    (with_one_offs, one_off_that_is_lost, Rule.ONE_OFF_DIFFERS, EXTRA),
+    (with_one_offs, one_off_of_another_invoice, Rule.ONE_OFF_DIFFERS, EXTRA),
     (company, credit_from_nowhere, Rule.CREDIT_DIFFERS, None),
+    (transferred, transfer_without_its_entry, Rule.TRANSFER_DIFFERS, "LV-2026-000002"),
+    (transferred, transfer_of_less_than_it_pays, Rule.TRANSFER_DIFFERS, None),
 ]
 
 
@@ -393,7 +465,18 @@ def findings(world: Living) -> list[dict[str, Any]]:
     return [body(item) for item in world.stored(keys.FINDING)]
 
 
-WORLDS = [company, by_debit, unpaid, credited, disputed, taken_back, refunded_outside, credit_refunded]
+WORLDS = [
+    company,
+    by_debit,
+    unpaid,
+    credited,
+    disputed,
+    taken_back,
+    refunded_outside,
+    credit_refunded,
+    transferred,
+    with_one_offs,
+]
 
 
 @pytest.mark.parametrize("make", WORLDS)
@@ -420,6 +503,35 @@ def test_each_rule_finds_what_was_broken_and_nothing_else(
         assert (finding["rule"], finding["account"], finding["invoice"]) == (rule, ACCOUNT, invoice)
         [event] = events(world, "reconciliation.differed")
         assert [each["rule"] for each in event["after"]["findings"]] == [rule]
+
+
+def test_an_invoice_with_one_offs_that_is_corrected_changes_nothing_of_what_months_owe(connection: None) -> None:
+    """A training has another amount on the invoice in its place. The discount and the goodwill stay what they were."""
+    with with_one_offs().calm() as world:
+        before = world.invoicing.invoice(ACCOUNT, EXTRA).invoice
+        [position] = [place for place, line in enumerate(before.draft.lines) if line.one_off == "training"]
+        reissue_invoice(
+            world.billing(),
+            EXTRA,
+            [RightAmount(position, 4_000)],
+            "One hour less",
+            keeps_tax=True,
+            context=world.context(),
+            settings=SETTINGS,
+            store=world.invoicing,
+            gateway=world.payments,
+        )
+        again = world.invoicing.invoice(ACCOUNT, "LV-2026-000005").invoice
+
+        off = [(line.product, line.one_off, line.net.amount) for line in before.draft.lines if line.product is None]
+        assert len(off) == 2
+        assert [(ln.product, ln.one_off, ln.net.amount) for ln in again.draft.lines if ln.product is None] == off
+        assert again.draft.net.amount == before.draft.net.amount - 1_000
+        world.work()
+        assert world.compare(later=timedelta(hours=2)) is Comparison.AGREES
+        world.move_to(QUARTERLY.month_start(7))
+        world.work()
+        assert len(world.documents()) == 6  # the next month owes nothing more
 
 
 def test_every_rule_was_broken() -> None:

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 from billing.accounts.rules import existing
-from billing.invoicing.collect_payments import collect_payments, record_payment
+from billing.invoicing.collect_payments import collect_payments
 from billing.invoicing.pause_reminders import NothingToRemind, pause_reminders, resume_reminders
+from billing.invoicing.record_transfer import record_payment
 from billing.invoicing.reminders import NOT_REMINDED
 from billing.kernel.errors import StaleVersion
 from billing.kernel.events import Actor, ActorKind, RequestContext

@@ -13,23 +13,33 @@ from billing.billing_page.change_subscription import (
     change_product,
     end_product,
     keep_product,
+    move_to_version,
     replace_discounts,
+    withdraw_version,
 )
 from billing.billing_page.page import BillingPage
 from billing.invoicing.issue_invoices import issue_invoices
 from billing.kernel.errors import ConcurrentChange, StaleVersion
 from billing.kernel.events import Actor, ActorKind, RequestContext
+from billing.platform.events.mapping import event_from
+from billing.subscriptions.announce_version import VersionAnnouncements
+from billing.subscriptions.catalogue import Tier
 from billing.subscriptions.changes import NotEnding
 from billing.subscriptions.pricing import amount_per_charge
+from billing.subscriptions.replace_catalogue import replace_catalogue
 from billing.subscriptions.rules import Discount, Order
+from billing.subscriptions.version_changes import NoVersionPending
+from billing.subscriptions.versions import VersionChange
 
-from tests.faults.company import NEW_ACCOUNT, SETTINGS, company, events, stored_invoices
+from tests.faults.company import NEW_ACCOUNT, PRODUCTS, SETTINGS, company, events, stored_invoices
 from tests.faults.cuts import Faults
 from tests.faults.world import World
+from tests.store.samples import CONTEXT
 
 ACCOUNT = NEW_ACCOUNT.account
 EVE = datetime(2026, 7, 14, 12, tzinfo=UTC)
 RENEWAL = datetime(2026, 7, 15, 12, tzinfo=UTC)
+ANNOUNCED = "catalogue_version.announced"
 QUARTERS = 3
 """Paid periods of the sample company up to RENEWAL."""
 
@@ -150,4 +160,117 @@ def test_a_larger_tier_and_the_run_of_its_renewal(faults: Faults) -> None:
 
     faults.every_race(
         world=company, first=staff_change(larger), second=run, invariants=both, may_lose=(ConcurrentChange,)
+    )
+
+
+# ---- Another version of the catalogue ----
+
+
+def with_two_versions() -> World:
+    """The company, and a dearer version 2 of the catalogue."""
+    with company().calm() as world:
+        dearer = tuple(replace(each, tiers=tuple(map(dearer_tier, each.tiers))) for each in PRODUCTS)
+        replace_catalogue(dearer, 1, is_charged=True, context=CONTEXT, store=world.store)
+        return world
+
+
+def dearer_tier(tier: Tier) -> Tier:
+    prices = tier.prices
+    return replace(tier, prices=None if prices is None else {code: price + 1000 for code, price in prices.items()})
+
+
+def moving(page: BillingPage, request: ChangeRequest, world: World) -> None:
+    move_to_version(page, 2, None, "Prices of 2027", 30, request, pages=world.store)
+
+
+def withdrawing(page: BillingPage, request: ChangeRequest, world: World) -> None:
+    with suppress(NoVersionPending):  # a repetition finds nothing left to withdraw
+        withdraw_version(page, replace(request, replaces=page.subscription.version), pages=world.store)
+
+
+def with_move() -> World:
+    with with_two_versions().calm() as world:
+        staff_change(moving)(world)
+        return world
+
+
+def mailed(now: datetime) -> Callable[[World], None]:
+    """The worker delivers the mail about the move at `now`: it asks, sends, and notes that it has sent."""
+
+    def command(world: World) -> None:
+        event = event_from(next(each["body"]["S"] for each in world.stored("EVENT#") if ANNOUNCED in each["body"]["S"]))
+        promises = VersionAnnouncements(now, 30, world.store)
+        if promises.may_be_mailed(event):
+            promises.was_mailed(event)
+
+    return command
+
+
+def moves(world: World) -> list[VersionChange]:
+    return [*world.store.billing_page(ACCOUNT, consistent=True).subscription.versions]
+
+
+def test_an_account_is_moved_once(faults: Faults) -> None:
+    def moved(world: World) -> None:
+        assert [each.version for each in moves(world)] == [2]
+        assert len(events(world, ANNOUNCED)) == 1
+
+    faults.every_cut(world=with_two_versions, command=staff_change(moving), invariants=moved)
+
+
+def test_a_move_is_withdrawn_once(faults: Faults) -> None:
+    def stays(world: World) -> None:
+        assert moves(world) == []
+        assert len(events(world, "catalogue_version.withdrawn")) == 1
+
+    faults.every_cut(world=with_move, command=staff_change(withdrawing), invariants=stays)
+
+
+def test_a_mail_is_noted_once(faults: Faults) -> None:
+    def told(world: World) -> None:
+        [move] = moves(world)
+        assert move.announced_on == EVE.date()
+        assert events(world, "catalogue_version.postponed") == []
+
+    faults.every_cut(world=with_move, command=mailed(EVE), invariants=told)
+
+
+def test_a_day_is_put_off_once(faults: Faults) -> None:
+    """The message about the first day comes again after every cut: it finds another move."""
+    late = datetime(2027, 1, 1, 12, tzinfo=UTC)
+
+    def put_off(world: World) -> None:
+        [move] = moves(world)
+        assert move.announced_on is None
+        assert move.may_be_announced_on(late.date(), 30)
+        assert len(events(world, "catalogue_version.postponed")) == 1
+
+    faults.every_cut(world=with_move, command=mailed(late), invariants=put_off)
+
+
+def test_a_mail_and_a_withdrawal(faults: Faults) -> None:
+    def one(world: World) -> None:
+        assert moves(world) == [], "a withdrawal that loses is asked for again"
+
+    faults.every_race(
+        world=with_move,
+        first=mailed(EVE),
+        second=staff_change(withdrawing),
+        invariants=one,
+        may_lose=(ConcurrentChange, StaleVersion),
+    )
+
+
+def test_a_move_and_the_run_of_a_renewal(faults: Faults) -> None:
+    def both(world: World) -> None:
+        """The renewal that is invoiced keeps its price: the move holds from a later one."""
+        assert len(stored_invoices(world)) == QUARTERS
+        assert all(move.effective_on > date(2026, 7, 15) for move in moves(world))
+
+    faults.every_race(
+        world=with_two_versions,
+        first=staff_change(moving),
+        second=run,
+        invariants=both,
+        may_lose=(ConcurrentChange,),
     )

@@ -14,10 +14,11 @@ from billing.billing_page.provision_account import provision_account
 from billing.ending.cancellation.commands import CancellationRequest, cancel_account
 from billing.ending.cancellation.rules import Reason
 from billing.invoicing.close_books import close_books
-from billing.invoicing.collect_payments import collect_payments, record_payment
+from billing.invoicing.collect_payments import collect_payments
 from billing.invoicing.credit_notes import AlreadyCredited
 from billing.invoicing.issue_credit_note import issue_credit_note
 from billing.invoicing.issue_invoices import issue_invoices, upcoming
+from billing.invoicing.record_transfer import record_payment
 from billing.kernel.contract_calendar import Contract
 from billing.kernel.events import Actor, ActorKind, RequestContext, by_system
 from billing.kernel.money import Money

@@ -9,17 +9,20 @@ from typing import Any
 
 from billing.accounts.rules import existing
 from billing.billing_page.provision_account import provision_account
-from billing.invoicing.collect_payments import collect_payments, record_payment, try_payment_again
+from billing.invoicing.collect_payments import collect_payments, try_payment_again
 from billing.invoicing.credit_notes import creditable, taken_back_draft
 from billing.invoicing.invoices import BillingReason, InvoiceStatus
 from billing.invoicing.issue_credit_note import issue_credit_note
 from billing.invoicing.issue_invoices import issue_invoices, with_next_number
 from billing.invoicing.numbering import NextNumber
 from billing.invoicing.periods import FixedMonth
+from billing.invoicing.record_transfer import record_payment, record_transfer
 from billing.invoicing.records import InvoiceRecord
 from billing.invoicing.settle_by_hand import record_repayment, write_off
 from billing.invoicing.sync_payments import sync_dispute, sync_payment, sync_refund
 from billing.invoicing.take_back import TakeBack, write_take_back
+from billing.invoicing.take_transfer_back import TakenBackTransfer, take_transfer_back
+from billing.invoicing.transfers import BankTransfer, Transfer
 from billing.kernel.events import Actor, ActorKind, RequestContext
 from billing.kernel.money import Money
 from billing.payments.methods import CHARGED, Method
@@ -195,6 +198,43 @@ class Till:
                 context=self.staff,
                 store=world.invoicing,
                 gateway=world.payments,
+            )
+
+    def pays(
+        self,
+        amount: int,
+        *allocations: tuple[str, int],
+        reference: str = "E2E",
+        key: str | None = None,
+        preview: bool = False,
+    ) -> Transfer:
+        """A transfer arrives: for these invoices, or without any for the oldest first."""
+        asked = BankTransfer(reference, Money(amount, self.currency), self.day.date(), allocations or None, key)
+        with self.world.calm() as world:
+            return record_transfer(
+                existing(world.invoicing.billing_context(ACCOUNT)),
+                asked,
+                context=self.staff,
+                store=world.invoicing,
+                gateway=world.payments,
+                is_preview=preview,
+            ).transfer
+
+    def transfers(self) -> tuple[Transfer, ...]:
+        with self.world.calm() as world:
+            return world.invoicing.transfers(ACCOUNT, limit=100, after=None).items
+
+    def takes_back(self, transfer: Transfer, *, preview: bool = False) -> TakenBackTransfer:
+        with self.world.calm() as world:
+            return take_transfer_back(
+                existing(world.invoicing.billing_context(ACCOUNT)),
+                transfer.id,
+                "another customer's",
+                context=self.staff,
+                settings=self.settings,
+                store=world.invoicing,
+                gateway=world.payments,
+                is_preview=preview,
             )
 
     def write_off(self, number: str) -> None:

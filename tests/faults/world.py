@@ -13,9 +13,10 @@ from typing import IO, Any, TypeVar
 
 from billing.accounts.appointment_records import AppointmentStore
 from billing.accounts.directory import Directory, LogIn
+from billing.accounts.term_records import TermStore
 from billing.ending.cancellation.records import CancellationStore
 from billing.ending.deletion.records import PurgeStore
-from billing.invoicing.records import InvoiceStore
+from billing.invoicing.transfer_records import TransferStore
 from billing.kernel.events import Event
 from billing.payments.records import PaymentStore
 from billing.platform.events.bus import EVENTS_MAX, EventBus, Refusal
@@ -190,9 +191,14 @@ class World:
         return PaymentStore(TABLE, self.client)
 
     @property
-    def invoicing(self) -> InvoiceStore:
+    def invoicing(self) -> TransferStore:
         """The real store of invoices, over the seam. A new one each time, as in a new process: it caches no number."""
-        return InvoiceStore(TABLE, self.client)
+        return TransferStore(TABLE, self.client)
+
+    @property
+    def terms(self) -> TermStore:
+        """The real store of terms, over the seam."""
+        return TermStore(TABLE, self.client)
 
     @property
     def appointments(self) -> AppointmentStore:

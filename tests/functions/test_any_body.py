@@ -162,11 +162,48 @@ def test_any_credit_note_body_gets_a_described_answer(company: Company, body: An
 
 
 @few
+@given(bodies({"lines": None, "parts": [{"line": 0, "amount": 1}, {"line": 1, "months": 2}], "reason": "A part"}))
+def test_any_credit_note_of_parts_gets_a_described_answer(company: Company, body: Any) -> None:
+    route, path = "/accounts/{account}/invoices/{number}/credit-notes", {**company.path, "number": "LV-2026-1"}
+
+    check(company, issue_credit_note, "POST", route, STAFF, body, {404}, path)
+
+
+@few
+@given(bodies({"reason": "Wrong address", "lines": [{"line": 0, "net": 100}], "tax": "anew"}))
+def test_any_correction_gets_a_described_answer(company: Company, body: Any) -> None:
+    route, path = "/accounts/{account}/invoices/{number}/correction", {**company.path, "number": "LV-2026-1"}
+
+    check(company, issue_credit_note, "POST", route, STAFF, body, {404}, path)
+
+
+@few
 @given(bodies({"invoices": 4, "total": {"amount": 1, "currency": "EUR"}}))
 def test_any_release_body_gets_a_described_answer(company: Company, body: Any) -> None:
     route = "/accounts/{account}/invoicing/release"
 
     check(company, release_invoicing, "POST", route, STAFF, body, {409})
+
+
+@few
+@given(
+    bodies(
+        {
+            "kind": "charge",
+            "description": "Training",
+            "translations": {"it": "Formazione"},
+            "amount": 1,
+            "currency": "EUR",
+            "quantity": 1,
+            "invoice": "next",
+            "reason": "Agreed",
+        }
+    )
+)
+def test_any_one_off_body_gets_a_described_answer(company: Company, body: Any) -> None:
+    route, path = "/accounts/{account}/one-offs/{one_off}", {**company.path, "one_off": "training"}
+
+    check(company, release_invoicing, "PUT", route, STAFF, body, {200, 409}, path)
 
 
 @few

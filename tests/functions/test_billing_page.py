@@ -64,6 +64,7 @@ def test_the_billing_page_has_four_sections(company: Company) -> None:
         "stores": ACCOUNT["stores"],
         "subscription": {
             "catalogue_version": 1,
+            "pending_version": None,
             "lines": [
                 {
                     "product": "search",
@@ -74,6 +75,7 @@ def test_the_billing_page_has_four_sections(company: Company) -> None:
                     "price_per_month": euros(4900),
                     # 4287.5 after 12.5 % off rounds half to even.
                     "price_per_month_after_discounts": euros(4288),
+                    "price_is_agreed": False,
                     "discounts": [{"percent": "12.5", "amount": None, "until": "2027-01-15", "reason": "Launch"}],
                     "pending_change": None,
                     "begins_on": None,
@@ -87,6 +89,7 @@ def test_the_billing_page_has_four_sections(company: Company) -> None:
                     "up_to": 25_000,
                     "price_per_month": euros(5900),
                     "price_per_month_after_discounts": euros(5900),
+                    "price_is_agreed": False,
                     "discounts": [],
                     "pending_change": None,
                     "begins_on": None,
@@ -107,7 +110,13 @@ def test_the_billing_page_has_four_sections(company: Company) -> None:
             "debit": None,
             "interval_months": 3,
             # 25 % of tax is rounded half away from zero.
-            "next_charge": {"on": "2026-07-15", "net": euros(29_062), "tax": euros(7_266), "total": euros(36_328)},
+            "next_charge": {
+                "on": "2026-07-15",
+                "net": euros(29_062),
+                "tax": euros(7_266),
+                "tax_rule": "domestic",
+                "total": euros(36_328),
+            },
             # Three months of search (12862.5, rounded once) and of e-mail, less the loyalty discount.
             "amount_per_charge": euros(12_862 + 17_700 - 1_500),
             "next_charge_on": "2026-07-15",
@@ -322,7 +331,7 @@ def test_a_user_lists_their_own_accounts(company: Company) -> None:
 def paid_invoice() -> Invoice:
     day = datetime(2026, 6, 1, tzinfo=UTC).date()
     return Invoice(
-        "A-2026-000001", day, day.replace(day=15), day.replace(day=2), InvoiceStatus.PAID, Money(12_345, "EUR")
+        "A-2026-000001", day, day.replace(day=15), day.replace(day=2), InvoiceStatus.PAID, Money(12_345, "EUR"), 0
     )
 
 

@@ -48,6 +48,7 @@ def test_a_status_that_no_enumeration_has_is_found() -> None:
         "paid_on": None,
         "status": "half paid",
         "total": {"amount": 1, "currency": "EUR"},
+        "left": {"amount": 1, "currency": "EUR"},
         "corrects": None,
     }
     body = json.dumps({"items": [invoice], "next_cursor": None})

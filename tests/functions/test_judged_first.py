@@ -40,7 +40,8 @@ def wrong_requests(cell: Cell) -> Iterator[tuple[str, dict[str, Any], set[int]]]
     too_large = "x" * ((USAGE_CHARACTERS_MAX if cell in FOR_MACHINES else BODY_CHARACTERS_MAX) + 1)
     yield "too large", {"body": too_large}, {413}
     for media_type in ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data"):
-        yield media_type, {"body": "{}", "headers": {"Content-Type": media_type}}, {415}
+        taken = media_type in operation.get("requestBody", {}).get("content", ())  # a file of this type is the body
+        yield media_type, {"body": "{}", "headers": {"Content-Type": media_type}}, {422 if taken else 415}
     if "requestBody" in operation:
         yield "malformed", {"body": "{"}, {400}
         yield "no object", {"body": "[[1]]"}, {207, 422}

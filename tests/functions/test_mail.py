@@ -25,14 +25,16 @@ from botocore.parsers import ResponseParserError
 from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.ses.models import ses_backends
 
+from functions.administer_subscriptions.app import handler as administer_subscriptions
 from functions.administer_users.app import handler as administer_users
 from functions.note_mail_feedback.app import handler as note_mail_feedback
 from functions.notify import app as notify_app
 from functions.notify.app import handler as notify
 from functions.update_billing_information.app import handler as update_billing_information
-from tests.api_gateway import NOW, answer, request
+from tests.api_gateway import NOW, STAFF, answer, request
 from tests.aws import REGION, stored_items
-from tests.company import Company
+from tests.company import Company, put_catalogue
+from tests.samples import CATALOGUE, with_value
 from tests.template import ROOT
 
 SENDER = "billing@livello.example"
@@ -195,6 +197,24 @@ def test_an_admin_who_leaves_is_named_to_the_others_with_their_role(company: Com
     assert "Ada Holm has given up their access" in texts[2][2]
     assert "Role before: admin" in texts[2][2]
     assert "Changed by: Ada Holm (ada@nordlys.example)" in texts[2][2]
+
+
+def test_a_change_of_prices_is_not_mailed_too_late_for_its_day(company: Company, post: Post) -> None:
+    """The event is months old by now: the day moves, and the mail about the new one goes out."""
+    put_catalogue(with_value(CATALOGUE, 5900, "products", 0, "tiers", 0, "prices", "EUR"), replaces=1)
+    route, body = "/accounts/{account}/catalogue-version", {"version": 2, "reason": "Prices of 2027"}
+    given: dict[str, Any] = {"claims": STAFF, "path": company.path, "body": body, "headers": {"If-Match": '"1"'}}
+    assert answer(administer_subscriptions, request("PUT", route, now=NOW, **given)).status == 200
+
+    def delivered(kind: str) -> str:
+        [event] = [str(each["body"]) for each in stored_items() if f'"{kind}"' in str(each.get("body"))]
+        return json.dumps({"source": "livello", "detail": json.loads(event)})
+
+    notify(post.delivered(delivered("catalogue_version.announced")), Context())
+    assert post.mails() == []
+    notify(post.delivered(delivered("catalogue_version.postponed")), Context())
+    [subject, _] = [mail["Subject"] for _, mail in post.mails()]
+    assert subject.startswith("Nordlys Kaffe: other prices from ")
 
 
 def test_the_audit_copy_is_the_message_that_ses_accepted(company: Company, post: Post) -> None:

@@ -189,6 +189,20 @@ def test_unpaid_invoices_are_told_before_and_kept_until_they_are_settled(
     assert "nordlys" not in json.dumps(receipt()).lower()
 
 
+def test_a_claim_is_paid_in_part_and_what_is_over_is_to_be_repaid(
+    unpaid: Company, work: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    end(work, monkeypatch)
+    part = {"paid_on": str(PURGED.date()), "reference": "1", "amount": {"amount": TOTAL - 1_200, "currency": EUR}}
+
+    for _ in range(2):
+        assert settle(FIRST, "payments", part).body["to_pay"]["amount"] == 1_200
+    other = settle(FIRST, "payments", {**part, "amount": {"amount": 1, "currency": "USD"}})
+    assert (other.status, other.body["errors"][0]["pointer"]) == (422, "#/amount/currency")
+    over = settle(FIRST, "payments", {**part, "reference": "2"}).body
+    assert (over["to_pay"]["amount"], over["to_repay"]["amount"]) == (0, TOTAL - 2_400)
+
+
 def test_a_charge_that_was_begun_cannot_pay_a_claim_that_is_paid_by_transfer(
     unpaid: Company, stripe_account: Stripe, work: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

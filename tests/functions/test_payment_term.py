@@ -96,8 +96,8 @@ def test_an_account_on_a_test_clock_lives_its_own_term_and_reminders(
         return answer(record_payment, request("PUT", PAUSE, claims=STAFF, path=path, body=body, headers=headers))
 
     assert pause(None, {}).status == 428
-    assert pause("2026-07-10", headers).body["errors"][0]["code"] == "too_early"
-    assert pause("2027-08-01", headers).body["errors"][0]["code"] == "too_late"
+    assert pause("2026-07-10", headers).body["errors"][0]["code"] == "too-early"
+    assert pause("2027-08-01", headers).body["errors"][0]["code"] == "too-late"
     assert pause(None, {"If-Match": '"1"'}).status == 412
     paused = pause(None, headers)
     assert paused.status == 200

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -47,6 +48,7 @@ from functions.get_invoice_document.app import handler as get_invoice_document
 from functions.get_invoices.app import handler as get_invoices
 from functions.get_reconciliation.app import handler as get_reconciliation
 from functions.get_usage.app import handler as get_usage
+from functions.import_bank_statements.app import handler as import_bank_statements
 from functions.issue_credit_note.app import handler as issue_credit_note
 from functions.list_accounts.app import handler as list_accounts
 from functions.provision_account.app import handler as provision_account
@@ -59,6 +61,7 @@ from local.stripe.api import Stripe
 from scripts.openapi import document
 from tests.api_gateway import MACHINE, NOW, STAFF, Handler, answer, person, request
 from tests.aws import DOCUMENTS, REGION, restore_items, stored_items
+from tests.bank_statements import Paid, camt053
 from tests.cards import card
 from tests.company import Company
 from tests.functions.ending import deactivate
@@ -69,15 +72,27 @@ from tests.usage import cloud_event, correction
 
 STRANGER = person("stranger-1")
 INFORMATION = "/accounts/{account}/billing-information/"
+BANK_ENTRY = "/bank-entries/{entry}"
 CLAIM = "/open-claims/{claim}"
+IGNORED = {"ignore": {"reason": "interest"}}
+STATEMENT = b64encode(camt053(Paid(500, "coffee"))).decode()
 APPOINTMENT = "/accounts/{account}/appointment"
 APPOINTED = {"email": "dina@nordlys.example", "name": "Dina Lund", "reason": "The only admin has left."}
 CANCELLATION = "/accounts/{account}/cancellation"
 WRONG = {"lines": None, "reason": "Invoiced by mistake"}
+CORRECTED = {"reason": "The address was wrong"}
 REACTIVATION = "/accounts/{account}/reactivation"
 RELEASE = "/accounts/{account}/invoicing/release"
+ONE_OFF = "/accounts/{account}/one-offs/{one_off}"
+TRAINING = {"description": "Training", "amount": 40_000, "currency": "EUR", "reason": "Agreed on the phone"}
 ARCHIVE = "/accounts/{account}/invoices/archive"
 RATES = {"base": "EUR", "rates": {"DKK": "7.4604"}, "source": "ECB"}
+EXEMPT = {
+    "code": "VATEX-EU-151-1A",
+    "words": {"en": "Exempt: diplomatic mission"},
+    "certificate": {"reference": "DK-2026-0417", "authority": "Udenrigsministeriet", "issued_on": "2026-06-01"},
+    "valid_from": "2027-01-15",
+}
 CANCELLED = {
     "reason": "too_expensive",
     "text": "We close two of our shops.",
@@ -89,9 +104,14 @@ VAT_NUMBER = "/accounts/{account}/vat-number-check"
 CLOCK = "/test-clocks/{clock}"
 CLOCK_BEGINS = "2026-06-10T12:00:00Z"
 TRANSFERRED = {"paid_on": "2026-06-10", "reference": "4711"}
+TRANSFERS = "/accounts/{account}/transfers"
+ARRIVED = {"amount": {"amount": 1, "currency": "EUR"}, "booked_on": "2026-06-10", "reference": "4711"}
 REPAID = {"amount": {"amount": 1, "currency": "EUR"}, "repaid_on": "2026-06-10", "reference": "4712"}
 METHOD = "/accounts/{account}/payment-method"
 PRODUCT = "/accounts/{account}/subscription/lines/{product}"
+VERSION = "/accounts/{account}/catalogue-version"
+TERM = "/accounts/{account}/contract/term"
+LONGER = {"interval_months": 12, "reason": "They asked for it"}
 AUTOSCALING = "/accounts/{account}/autoscaling"
 CONTACT = "/accounts/{account}/success-manager"
 OTHER_COMPANY = {**ACCOUNT["company"], "name": "Nordlys Kaffe A/S"}
@@ -159,12 +179,38 @@ def with_invoice(company: Company) -> dict[str, str]:
     return {"number": number}
 
 
+def with_transfer(company: Company) -> dict[str, str]:
+    """A transfer of a part of the first invoice."""
+    with_invoice(company)
+    event = request("POST", TRANSFERS, claims=STAFF, path=company.path, body=ARRIVED)
+    return {"transfer": answer(record_payment, event).body["transfer"]["id"]}
+
+
 def with_claim(_: Company) -> dict[str, str]:
     """An open claim in both directions."""
     number, day = "LV-2025-000001", NOW.date()
     claim = OpenClaim(number, "gone", "receipt", NOW, day, "EUR", InvoicePayment(day, 100), "en", to_repay=100)
     wiring.claim_store().save([claim])
     return {"claim": number}
+
+
+def with_entry(_: Company) -> dict[str, str]:
+    """A bank statement with a doubtful entry."""
+    body = {"file": b64encode(camt053(Paid(500, "coffee"))).decode()}
+    [statement] = answer(import_bank_statements, request("POST", "/bank-statements", claims=STAFF, body=body)).body[
+        "statements"
+    ]
+    return {"statement": statement["id"], "entry": statement["entries"][0]["entry"]}
+
+
+def with_ignored_entry(company: Company) -> dict[str, str]:
+    """A bank entry that staff ignore."""
+    path = with_entry(company)
+    ignored = request(
+        "POST", BANK_ENTRY + "/decision", claims=STAFF, path=path, body=IGNORED, headers={"If-Match": '"2"'}
+    )
+    assert answer(import_bank_statements, ignored).status == 200
+    return path
 
 
 def with_held_invoices(company: Company) -> dict[str, str]:
@@ -211,6 +257,23 @@ def with_rates(_: Company) -> dict[str, str]:
     return {"day": "2026-06-10"}
 
 
+def with_another_version(company: Company) -> dict[str, str]:
+    """The catalogue has a version 2."""
+    body = with_value(CATALOGUE, 5900, "products", 0, "tiers", 0, "prices", "EUR")
+    event = request("PUT", "/catalogue", claims=STAFF, body=body, headers={"If-Match": '"1"'})
+    assert answer(administer_catalogue, event).status == 200
+    return company.path
+
+
+def with_pending_version(company: Company) -> dict[str, str]:
+    """Staff move the account to version 2."""
+    with_another_version(company)
+    body, headers = {"version": 2, "reason": "Prices of 2027"}, {"If-Match": '"1"'}
+    event = request("PUT", VERSION, claims=STAFF, path=company.path, body=body, headers=headers)
+    assert answer(administer_subscriptions, event).status == 200
+    return company.path
+
+
 def with_ending_product(company: Company) -> dict[str, str]:
     """Staff have ended a product."""
     path, body = {**company.path, "product": "search"}, {"reason": "They asked for it"}
@@ -218,6 +281,27 @@ def with_ending_product(company: Company) -> dict[str, str]:
     event = request("PUT", PRODUCT + "/ending", claims=STAFF, path=path, body=body, headers=headers)
     assert answer(administer_subscriptions, event).status == 200
     return {"product": "search"}
+
+
+def with_one_off(company: Company) -> dict[str, str]:
+    """Staff have added a charge to the next invoice."""
+    path = {**company.path, "one_off": "training"}
+    event = request("PUT", ONE_OFF, claims=STAFF, path=path, body=TRAINING)
+    assert answer(release_invoicing, event).status == 200
+    return {"one_off": "training"}
+
+
+def with_longer_term(company: Company) -> dict[str, str]:
+    """Staff have proposed a longer term."""
+    event = request("PUT", TERM, claims=STAFF, path=company.path, body=LONGER, headers={"If-Match": '"0"'})
+    given = answer(administer_subscriptions, event)
+    assert given.status == 200
+    return {"term": given.body["change"]["term"]}
+
+
+def proposed_term(prepared: dict[str, str]) -> dict[str, str]:
+    """The consent to the term that staff have proposed."""
+    return {"term": prepared.get("term", "none")}
 
 
 def with_clock(_: Company) -> dict[str, str]:
@@ -266,10 +350,16 @@ MATRIX = [
     Cell(get_invoice_document, "GET", INVOICE + "/pdf", 202, 202, 202, 404, prepare=with_invoice),
     Cell(get_invoice_document, "GET", INVOICE + "/xml", 202, 202, 202, 404, prepare=with_invoice),
     Cell(issue_credit_note, "POST", INVOICE + "/credit-notes", 403, 403, 201, 404, WRONG, None, with_invoice),
+    Cell(issue_credit_note, "POST", INVOICE + "/credit-notes/preview", 403, 403, 200, 404, WRONG, None, with_invoice),
+    Cell(issue_credit_note, "POST", INVOICE + "/correction", 403, 403, 201, 404, CORRECTED, None, with_invoice),
+    Cell(issue_credit_note, "POST", INVOICE + "/correction/preview", 403, 403, 200, 404, CORRECTED, None, with_invoice),
     Cell(get_invoices, "GET", "/invoices/past-due", 403, 403, 200, 403),
     Cell(get_invoices, "GET", "/invoices", 403, 403, 200, 403, query={"month": "2026-06"}),
     Cell(get_invoices, "GET", "/credit-notes", 403, 403, 200, 403, query={"month": "2026-06"}),
     Cell(get_invoices, "GET", "/invoice-register", 403, 403, 200, 403, query={"series": "LV", "year": "2026"}),
+    read("/accounts/{account}/one-offs", release_invoicing),
+    Cell(release_invoicing, "PUT", ONE_OFF, 403, 403, 200, 404, TRAINING, prepare=lambda _: {"one_off": "training"}),
+    Cell(release_invoicing, "DELETE", ONE_OFF, 403, 403, 200, 404, prepare=with_one_off),
     Cell(release_invoicing, "GET", RELEASE, 403, 403, 200, 404, prepare=with_held_invoices),
     Cell(release_invoicing, "POST", RELEASE, 403, 403, 200, 404, released, None, with_held_invoices),
     Cell(release_invoicing, "GET", "/invoicing/held", 403, 403, 200, 403),
@@ -288,6 +378,11 @@ MATRIX = [
         with_rates,
     ),
     Cell(administer_exchange_rates, "GET", "/invoicing/awaiting-rates", 403, 403, 200, 403),
+    Cell(administer_exchange_rates, "GET", "/tax-rates", 403, 403, 200, 403),
+    # The seller of these tests has the VAT of a member state.
+    Cell(administer_exchange_rates, "PUT", "/tax-rates", 403, 403, 409, 403, {"rates": []}, {"If-None-Match": "*"}),
+    Cell(administer_exchange_rates, "GET", "/invoicing/awaiting-tax-rates", 403, 403, 200, 403),
+    Cell(administer_exchange_rates, "GET", "/tax-exemptions", 403, 403, 200, 403),
     Cell(administer_test_clocks, "GET", "/test-clocks", 403, 403, 200, 403),
     Cell(administer_test_clocks, "POST", "/test-clocks", 403, 403, 201, 403, {"test_clock": "q2", "now": CLOCK_BEGINS}),
     Cell(administer_test_clocks, "GET", CLOCK, 403, 403, 200, 403, prepare=with_clock),
@@ -324,6 +419,50 @@ MATRIX = [
         with_vat_check,
     ),
     Cell(administer_vat_numbers, "GET", INVOICE + "/vat-number-check", 403, 403, 200, 404, prepare=with_vat_check),
+    Cell(import_bank_statements, "POST", "/bank-statements", 403, 403, 200, 403, {"file": STATEMENT}),
+    Cell(import_bank_statements, "GET", "/bank-statements", 403, 403, 200, 403),
+    Cell(import_bank_statements, "GET", "/bank-statements/{statement}", 403, 403, 200, 403, prepare=with_entry),
+    Cell(import_bank_statements, "GET", "/bank-entries", 403, 403, 200, 403),
+    Cell(import_bank_statements, "GET", BANK_ENTRY, 403, 403, 200, 403, prepare=with_entry),
+    Cell(
+        import_bank_statements,
+        "POST",
+        BANK_ENTRY + "/decision",
+        403,
+        403,
+        200,
+        403,
+        IGNORED,
+        {"If-Match": '"2"'},
+        with_entry,
+    ),
+    Cell(
+        import_bank_statements,
+        "POST",
+        BANK_ENTRY + "/take-back",
+        403,
+        403,
+        200,
+        403,
+        {"reason": "wrong"},
+        {"If-Match": '"3"'},
+        with_ignored_entry,
+    ),
+    Cell(record_payment, "GET", TRANSFERS, 403, 403, 200, 404),
+    Cell(record_payment, "GET", TRANSFERS + "/{transfer}", 403, 403, 200, 404, prepare=with_transfer),
+    Cell(record_payment, "POST", TRANSFERS, 403, 403, 200, 404, ARRIVED, None, with_invoice),
+    Cell(
+        record_payment,
+        "POST",
+        TRANSFERS + "/{transfer}/take-back",
+        403,
+        403,
+        200,
+        404,
+        {"reason": "Another customer's"},
+        None,
+        with_transfer,
+    ),
     Cell(record_payment, "POST", INVOICE + "/payments", 403, 403, 200, 404, TRANSFERRED, None, with_invoice),
     Cell(
         record_payment,
@@ -414,6 +553,38 @@ MATRIX = [
         lambda _: {"product": "search"},
     ),
     Cell(administer_subscriptions, "DELETE", PRODUCT + "/ending", 200, 403, 200, 404, prepare=with_ending_product),
+    Cell(administer_subscriptions, "GET", VERSION, 403, 403, 200, 404),
+    Cell(
+        administer_subscriptions,
+        "PUT",
+        VERSION,
+        403,
+        403,
+        200,
+        404,
+        {"version": 2, "reason": "Prices of 2027"},
+        {"If-Match": '"1"'},
+        with_another_version,
+    ),
+    Cell(administer_subscriptions, "DELETE", VERSION, 403, 403, 200, 404, prepare=with_pending_version),
+    read("/accounts/{account}/tax-exemptions", administer_subscriptions),
+    Cell(
+        administer_subscriptions,
+        "PUT",
+        "/accounts/{account}/tax-exemptions",
+        403,
+        403,
+        200,
+        404,
+        {"exemptions": [EXEMPT]},
+        {"If-Match": '"0"'},
+    ),
+    read(TERM, administer_subscriptions),
+    Cell(administer_subscriptions, "PUT", TERM, 403, 403, 200, 404, LONGER, {"If-Match": '"0"'}),
+    Cell(
+        administer_subscriptions, "POST", TERM + "/consent", 200, 403, 403, 404, proposed_term, None, with_longer_term
+    ),
+    Cell(administer_subscriptions, "DELETE", TERM, 204, 403, 204, 404, prepare=with_longer_term),
     read("/accounts/{account}/discounts", administer_subscriptions),
     Cell(
         administer_subscriptions,
@@ -508,14 +679,16 @@ def account_at_stripe(stripe_account: Stripe) -> Iterator[None]:
 
 
 NOTHING = {
-    **dict.fromkeys(["appointment", "due", "number", "receipt", "review", "total"], "0"),
+    **dict.fromkeys(["appointment", "due", "entry", "number", "receipt", "review", "statement", "total"], "0"),
     "day": "2026-06-10",
     "clock": "q1",
     "claim": "LV-2025-000001",
     "setup_intent": "seti_0",
+    "one_off": "training",
     "product": "search",
     "store": "nordlys-fi",
     "success_manager": "nobody",
+    "transfer": "20260610-0-1",
 }
 """Parameters for requests without prepared state."""
 

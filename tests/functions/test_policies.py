@@ -112,7 +112,7 @@ def test_a_route_of_an_account_may_ask_for_its_test_clock(cell: Cell, company: C
     """Whatever else the request needs: there is a clock, and no such account on it."""
     with_clock(company)
     path = {
-        **dict.fromkeys(("number", "user", "review", "product", "month", "store"), "nobody"),
+        **dict.fromkeys(("number", "user", "review", "product", "month", "store", "transfer", "one_off"), "nobody"),
         "account": "q1.nobody",
     }
     body = {} if callable(cell.body) else cell.body
@@ -151,10 +151,12 @@ RECORDING = {
     "check_vat_number",
     "collect_payments",
     "end_account",
+    "import_bank_statements",
     "issue_credit_note",
     "issue_invoices",
     "note_mail_feedback",
     "note_payment_notice",
+    "notify",
     "prepare_download",
     "reconcile_books",
     "record_payment",
@@ -219,6 +221,7 @@ def test_the_functions_that_read_the_lists_of_staff() -> None:
         "administer_reviews",
         "get_invoices",
         "get_reconciliation",
+        "import_bank_statements",
         "list_accounts",
     }
 
@@ -251,12 +254,12 @@ KEPT: dict[str, dict[str, str]] = {
         "s3:GetObjectLegalHold InvoiceArchive/*": "without it S3 leaves the hold out of the answer about a file",
         "s3:GetObjectRetention InvoiceArchive/*": "without it S3 leaves the lock out of the answer about a file",
     },
+    "import_bank_statements": {**_FORMER, **_KEY},
     "issue_credit_note": {**_FORMER, **_KEY, **_COLLECTION},
     "note_payment_notice": _FORMER,
     "notify": {"s3:ListBucket Documents": "a document that is not there yet is a 404"},
     "reconcile_books": _FORMER,
     "record_payment": {**_FORMER, **_KEY, **_COLLECTION},
-    "release_invoicing": _ADMINS,
     "take_reported_usage": {"dynamodb:GetItem Table": "usage of an account on a test clock; POST /usage tests it"},
     "update_payment_method": _FORMER,
 }

@@ -19,6 +19,7 @@ from tests.company import Company, make_company, put_catalogue
 from tests.functions.ending import deactivate
 from tests.functions.test_autoscaling import events, run, use
 from tests.functions.test_discounts import QUARTER, invoiced
+from tests.functions.test_usage_page import see, series
 from tests.samples import CATALOGUE
 from tests.stores import Stores
 from tests.usage import cloud_event, report
@@ -246,6 +247,19 @@ def test_a_product_comes_back_once_its_end_is_invoiced(company: Company) -> None
     [result] = report([cloud_event("late", product="email", time=time)], now=later).body["results"]
     assert result["outcome"] == "accepted"
     assert invoiced(company, "2026-08-16")[3:] == [("2026-08-15", 2 * 2900)]
+
+
+def test_usage_of_a_product_that_has_ended_is_shown_for_the_days_before(company: Company) -> None:
+    end(company, "email")
+    time = datetime(2026, 7, 14, 11, tzinfo=UTC)
+    report([cloud_event("last", product="email", time=time)], now=time)
+    after = datetime(2026, 7, 20, 12, tzinfo=UTC)
+
+    given = see(company, now=after, from_="2026-07-01", until="2026-07-21")
+    assert "email" in series(given)
+    [ended] = [each for each in given.body["products"] if each["product"] == "email"]
+    assert (ended["forecast"], ended["up_to"]) == (None, 25_000)
+    assert "email" not in series(see(company, now=after, from_="2026-07-15", until="2026-07-21"))
 
 
 # ---- A larger tier, an agreed price ----

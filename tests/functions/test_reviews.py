@@ -404,6 +404,7 @@ def test_only_staff_see_the_prepared_figures(client: ReviewClient) -> None:
         ],
         "average": "8000",
         "current": {"up_to": 25_000, "price_per_month": {"amount": 5900, "currency": "EUR"}},
+        "price_is_agreed": False,
         "lower": [{"up_to": 10_000, "price_per_month": {"amount": 2900, "currency": "EUR"}}],
         "fitting": {"up_to": 10_000, "price_per_month": {"amount": 2900, "currency": "EUR"}},
         "saving_per_month": {"amount": 3000, "currency": "EUR"},
@@ -477,6 +478,7 @@ def test_the_event_of_a_lower_tier_has_usage_tiers_and_appointment(client: Revie
                 "average": "8000",
                 "before": {"up_to": 25_000, "price": {"amount": 5900, "currency": "EUR"}},
                 "after": {"up_to": 10_000, "price": {"amount": 2900, "currency": "EUR"}},
+                "replaces_agreed": False,
             }
         ],
     }

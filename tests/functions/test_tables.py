@@ -230,6 +230,8 @@ def test_invoices_and_credit_notes_have_what_a_bookkeeper_posts(books: Company) 
         assert int(Decimal(paid[amount]) * 100) == said["amount"]
     assert (paid["tax_rule"], paid["tax_rate"]) == (shown["tax"]["rule"], shown["tax"]["rate"])
     assert (paid["status"], paid["paid_on"], paid["reference"]) == ("paid", str(ISSUED.date()), "'=BANK 0012")
+    assert (paid["paid"], paid["left"]) == (paid["total"], "0.00")
+    assert (corrected["paid"], corrected["left"], note["left"]) == ("0.00", "0.00", "0.00")
     assert (paid["period_from"], paid["period_to"]) == ("2026-01-15", "2026-04-14")
     assert (note["corrects"], Decimal(note["net"])) == ("LV-2026-000002", -Decimal(corrected["net"]))
 
@@ -255,7 +257,7 @@ def test_amounts_survive_in_a_spreadsheet_of_the_locale(locale: str, separator: 
     local = rows_of(asked(get_invoices, INVOICES, books, CSV, {"locale": locale}), separator)
 
     point = "," if separator == ";" else "."
-    amounts = {"net", "tax", "tax_rate", "total", "seller_tax"}
+    amounts = {"net", "tax", "tax_rate", "total", "seller_tax", "paid", "left"}
     assert [
         {name: row[name].replace(point, ".") if name in amounts else row[name] for name in row} for row in local
     ] == (machine)

@@ -14,7 +14,7 @@ import pytest
 from billing import wiring
 from billing.correspondence.audiences import Recipient, allowed
 from billing.kernel.errors import ConcurrentChange
-from billing.kernel.events import Event
+from billing.kernel.events import Event, EventType
 from billing.kernel.schedules import Job
 from billing.payments.gateway import Merchant, RequestRefused
 from billing.payments.stripe_gateway import StripePayments
@@ -25,6 +25,7 @@ from billing.platform.test_clocks.commands import Advancer, run_clock
 from billing.usage.rules import UsageEvent
 
 from functions.administer_cancellation.app import handler as administer_cancellation
+from functions.administer_subscriptions.app import handler as administer_subscriptions
 from functions.administer_users.app import handler as administer_users
 from functions.advance_test_clock.app import handler as advance_test_clock
 from functions.get_billing.app import handler as get_billing
@@ -40,7 +41,7 @@ from local.stripe.api import Stripe
 from tests.api_gateway import MACHINE, NOW, STAFF, answer, person, request
 from tests.aws import items_behind_moto, stored_items
 from tests.cards import DECLINED_WHEN_CHARGED, VISA, card
-from tests.company import Company, provisioned
+from tests.company import Company, provisioned, put_catalogue
 from tests.functions.clocks import (
     CLOCK,
     ON_CLOCK,
@@ -58,7 +59,7 @@ from tests.functions.clocks import (
 )
 from tests.functions.clocks import workers as workers  # noqa: PLC0414 - pytest looks for it here
 from tests.functions.ending import call_cancellation, cancel
-from tests.samples import ACCOUNT, with_value
+from tests.samples import ACCOUNT, CATALOGUE, with_value
 from tests.stripe import ADDRESS, InProcess, later
 from tests.usage import cloud_event
 
@@ -153,6 +154,27 @@ def test_time_in_one_call_is_the_time_that_the_schedules_live(
     else:
         assert (kinds["invoice.issued"], kinds["payment.failed"], kinds["payment.past_due"]) == (1, 5, 1)
     assert [each for _, _, each in workers.ran] == sorted(each for _, _, each in workers.ran)
+
+
+def test_prices_change_on_a_clock_without_a_mail(stripe_account: Stripe) -> None:
+    """Mail about accounts on a clock may never go out: it counts as sent on the day of its event."""
+    assert make().status == 201
+    assert provisioned(started(ON_CLOCK)).status == 201
+    card(company_of(ON_CLOCK), stripe_account, VISA)
+    put_catalogue(with_value(CATALOGUE, 5900, "products", 0, "tiers", 0, "prices", "EUR"), replaces=1)
+    body, headers = {"version": 2, "reason": "Prices of 2027"}, {"If-Match": '"1"'}
+    route, path = "/accounts/{account}/catalogue-version", {"account": ON_CLOCK}
+    given = answer(
+        administer_subscriptions, request("PUT", route, claims=STAFF, path=path, body=body, headers=headers, now=NOW)
+    )
+
+    assert given.body["version"]["pending_version"]["announced_on"] == "2026-06-10"
+    assert given.body["version"]["pending_version"]["effective_on"] == "2026-09-10"
+    assert advanced(NOW + timedelta(days=95))["status"] == "ready"
+    first, second = [
+        (each.after or {})["net"]["amount"] for each in recorded(ON_CLOCK) if each.type is EventType.INVOICE_ISSUED
+    ]
+    assert second - first == 15_488 - 12_862
 
 
 # ---- Requests ----------------------------------------------------------------------------------------------

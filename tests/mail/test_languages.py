@@ -24,6 +24,7 @@ from billing.scaling.reviews.rules import FitResult
 from billing.scaling.tier_changes import Hold
 
 WITHOUT_MAIL = {
+    "bank_entry.decided",
     "autoscaling.changed",
     "account.success_manager_assigned",
     "catalogue.replaced",
@@ -36,6 +37,7 @@ WITHOUT_MAIL = {
     "payment.repaid",
     "download.requested",
     "exchange_rates.replaced",
+    "tax_rates.replaced",
     "test_clock.advancing",
     "test_clock.created",
     "test_clock.deleted",

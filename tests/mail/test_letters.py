@@ -42,6 +42,14 @@ EVERY = [
 ]
 every_mail = pytest.mark.parametrize(("event", "language"), EVERY)
 
+EXEMPT_WITHOUT_END = {
+    "code": "VATEX-EU-151-1A",
+    "words": {"en": "Exempt from VAT"},
+    "certificate": {"reference": "R-1", "authority": "Ministry", "issued_on": date(2026, 7, 20)},
+    "valid_from": date(2026, 10, 15),
+    "valid_until": None,
+}
+
 BY_THEMSELVES = {"user": "b3c4f8a2-7051-70d5-9a4e-2f6c1d0e8b91"}
 """The user of the sample events who has made the change."""
 
@@ -397,6 +405,32 @@ SAYS: list[tuple[str, dict[str, Any], str, list[str]]] = [
             "you have access",
         ],
     ),
+    (
+        "tax_exemptions.changed",
+        {},
+        "it",
+        [
+            "L’esenzione di Nordlys Kaffe",
+            "Esente dal 15 ottobre 2026",
+            "Esente da IVA",
+            "DK-2026-0417",
+            "2.412,00\xa0DKK",
+        ],
+    ),
+    (
+        "tax_exemptions.changed",
+        {"exemptions": [EXEMPT_WITHOUT_END], "next_charge": None},
+        "it",
+        ["Di nuovo con imposta dal nessun giorno stabilito", "Motivo Exempt from VAT", "Certificato R-1"],
+    ),
+    ("tax_exemptions.changed", {"exemptions": [], "next_charge": None}, "en", ["There is no exemption any more"]),
+    (
+        "tax_exemption.ending",
+        {},
+        "en",
+        ["What begins on 3 September 2026 or later", "Issued by Udenrigsministeriet"],
+    ),
+    ("tax_rate.missing", {}, "it", ["Manca l’aliquota", "Svizzera"]),
     (
         "user.changed",
         COLLEAGUE,

@@ -11,6 +11,7 @@ import json
 from calendar import monthrange
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
@@ -35,12 +36,22 @@ from billing.ending.cancellation.commands import (
 from billing.ending.cancellation.rules import Reason
 from billing.ending.reactivation.commands import complete_reactivation, reactivation_quote, request_reactivation
 from billing.ending.reactivation.records import ReactivationStore
+from billing.invoicing.administer_one_offs import NewOneOff, add_one_off, take_back_one_off
+from billing.invoicing.entries import EntryKind, sum_of
 from billing.invoicing.exchange_rates.records import ExchangeRateStore
 from billing.invoicing.exchange_rates.replace import replace_rates
 from billing.invoicing.exchange_rates.rules import DailyRates, rate_day
 from billing.invoicing.invoices import IssuedInvoice
 from billing.invoicing.issue_invoices import issue_invoices, upcoming
+from billing.invoicing.one_off_records import OneOffStore
+from billing.invoicing.one_offs import OneOffKind
+from billing.invoicing.record_transfer import record_transfer
+from billing.invoicing.records import BillingContext
+from billing.invoicing.reissue_invoice import RightAmount, reissue_invoice
 from billing.invoicing.release_invoicing import preview_invoicing, release_invoicing
+from billing.invoicing.take_transfer_back import take_transfer_back
+from billing.invoicing.tax import TaxRule
+from billing.invoicing.transfers import BankTransfer, NoInvoice
 from billing.kernel.contract_calendar import INTERVALS_MONTHS, Contract, Term
 from billing.kernel.events import EventType, RequestContext
 from billing.kernel.money import Money
@@ -121,7 +132,8 @@ class Story:
 
 KINDS = (
     *("move", "scale", "scale", "review", "review", "agree", "agree", "agree", "term", "cancel", "cancel", "withdraw"),
-    *("reactivate", "reactivate", "forget", "company"),
+    *("reactivate", "reactivate", "forget", "company", "pay", "pay", "unpay", "correct", "correct"),
+    *("charge", "charge", "sorry", "undo"),
 )
 
 
@@ -175,17 +187,31 @@ def stories(*kinds: str) -> st.SearchStrategy[Story]:
 # ---- Lives ----
 
 
+@dataclass
+class Extra:
+    """A one-off charge, or with `is_goodwill` a price reduction, added on a day. `is_gone`: taken back."""
+
+    id: str
+    amount: int
+    is_goodwill: bool
+    added: date
+    is_gone: bool = False
+
+
 class Life:
     """A story in a world. `late` leaves out the runs that it skips."""
 
     def __init__(self, story: Story, world: World, *, late: bool) -> None:
         self.story, self.world, self.late = story, world, late
         self.zone = ZoneInfo(story.zone)
-        self.runs = self.reviews = 0
+        self.runs = self.reviews = self.corrections = 0
         self.forgotten = False
+        self.more: Counter[tuple[date, str | None]] = Counter()
         self.settings = replace(SETTINGS, seller_currency="DKK") if story.converted else SETTINGS
         self.rates = Rates(story.country)
         self.contracts: list[Owed] = []
+        self.extras: list[Extra] = []
+        self.at_once: dict[str, tuple[int, int]] = {}
         self.moves = {product: VOLUMES[tier] for product, tier in zip(PRICES, story.tiers, strict=True)}
         begin = story.start - timedelta(days=story.ahead)
         self.now = self.instant(begin, NOON)
@@ -307,12 +333,16 @@ class Life:
 
     def _give_rate(self) -> bool:
         """The rates of the day for which an invoice waits, if one does."""
-        due = existing(self.world.invoicing.billing_context(ACCOUNT)).due
-        if due is None or due.awaits_rate is None or self.exchange.rates(due.awaits_rate.day) is not None:
-            return False
-        event("waited for a rate")
-        self._publish(due.awaits_rate.day)
-        return True
+        billing = existing(self.world.invoicing.billing_context(ACCOUNT))
+        due, ending = billing.due, billing.subscriber.account.ending
+        days = [] if due is None or due.awaits_rate is None else [due.awaits_rate.day]
+        if self.story.converted and ending is not None and billing.one_offs.open and ending.active_until <= self.today:
+            days.append(rate_day(self.instant(ending.active_until, time())))
+        days = [each for each in days if self.exchange.rates(each) is None]
+        for day in days:
+            event("waited for a rate")
+            self._publish(day)
+        return bool(days)
 
     def _publish(self, day: date) -> None:
         rates = {"DKK": Decimal("7.46") + day.day, "JPY": Decimal(160), "KWD": Decimal("0.33")}
@@ -455,6 +485,60 @@ class Life:
         month = self.contract.renewal(max(0, self.contract.month_of(today) + 1))
         self.contract.change(fit.line.product, tier.price.amount, self.contract.begins(month), today)
 
+    def charge(self, one: int, other: int) -> None:
+        """Staff add a one-off charge, with the next invoice or at once."""
+        amount, number = (1 + one * 7_777, len(self.extras) + len(self.at_once))
+        if other % 3:
+            self._add(Extra(f"extra-{number}", amount, False, self.today))
+        elif self._can_add():
+            event("charge at once")
+            day = rate_day(self.instant(self.today, time()))
+            if self.exchange.rates(day) is None:
+                self._publish(day)
+            self._ask_for(f"once-{number}", OneOffKind.CHARGE, amount, is_at_once=True)
+            rate = self.rates(self.today)
+            self.at_once[f"one-off/once-{number}"] = (amount, half_away(amount * rate / 100))
+
+    def sorry(self, one: int, other: int) -> None:
+        """Staff grant a goodwill, less than any month costs."""
+        self._add(Extra(f"sorry-{len(self.extras)}", 1 + 31 * one, True, self.today))
+
+    def undo(self, one: int, other: int) -> None:
+        """Staff take back a one-off that no invoice has, also none that is late."""
+        used = {each for document in self.documents(self.today + timedelta(days=1)) for each, _ in document.amounts}
+        candidates = [
+            each
+            for each in self.extras
+            if not each.is_goodwill and not each.is_gone and f"one-off/{each.id}" not in used
+        ]
+        if not candidates:
+            return
+        event("undo")
+        candidates[one % len(candidates)].is_gone = True
+        identity = candidates[one % len(candidates)].id
+        take_back_one_off(self._billing(), identity, is_preview=False, context=self.context, **self._staff())
+
+    def _add(self, extra: Extra) -> None:
+        if self._can_add():
+            event("goodwill" if extra.is_goodwill else "charge")
+            kind = OneOffKind.GOODWILL if extra.is_goodwill else OneOffKind.CHARGE
+            self._ask_for(extra.id, kind, extra.amount)
+            self.extras.append(extra)
+
+    def _ask_for(self, identity: str, kind: OneOffKind, amount: int, *, is_at_once: bool = False) -> None:
+        price = Money(amount, self.story.currency)
+        new = NewOneOff(identity, kind, "Training", (), price, 1, is_at_once, "Agreed")
+        add_one_off(self._billing(), new, is_preview=False, context=self.context, **self._staff())
+
+    def _can_add(self) -> bool:
+        return self.contract.ends is None or self.today < self.contract.ends
+
+    def _billing(self) -> BillingContext:
+        return existing(self.world.invoicing.billing_context(ACCOUNT))
+
+    def _staff(self) -> Any:
+        return {"settings": self.settings, "store": OneOffStore(TABLE, self.world.client)}
+
     def cancel(self, one: int, other: int) -> None:
         cancellations = self.world.cancellations
         state = existing(cancellations.state(ACCOUNT))
@@ -474,7 +558,7 @@ class Life:
         self.contract.ends = self.contract.end_of_notice(self.today)
         assert shown.active_until == self.contract.ends
         charged = [(each.amount.amount, existing(each.tax).amount) for each in shown.charges_still_due]
-        assert charged == [(each.net, each.tax) for each in self.to_come(self.contract.ends)]
+        assert charged == [(each.net, each.tax) for each in self.to_come(self.contract.ends + timedelta(days=1))]
 
     def withdraw(self, one: int, other: int) -> None:
         ends = self.contract.ends
@@ -543,8 +627,8 @@ class Life:
 
     def forget(self, one: int, other: int) -> None:
         """The running period is not stored, nor the first month, as in an account of an earlier release."""
-        if len(self.contracts) > 1 or one > 2:
-            return
+        if len(self.contracts) > 1 or one > 2 or self.corrected():
+            return  # no earlier release corrected an invoice
         event("forget")
         self.forgotten = True
         client, partition = self.world.client, {"S": f"ACCOUNT#{ACCOUNT}"}
@@ -575,6 +659,79 @@ class Life:
         )
         self.rates.move(self.today, country)
 
+    def pay(self, one: int, other: int) -> None:
+        """A transfer: a part of what is open, all of it, or more; the oldest first."""
+        store = self.world.invoicing
+        left = sum(each.payment.left for each in store.unpaid(ACCOUNT, consistent=True))
+        amount = Money(max(1, left * (one + 1) // 7 + 101 * other), self.story.currency)
+        asked = BankTransfer(f"{self.now}", amount, self.today)
+        billing = existing(store.billing_context(ACCOUNT))
+        with suppress(NoInvoice):  # before the first invoice
+            record_transfer(billing, asked, context=self.context, store=store, gateway=cast("Any", None))
+            event("paid")
+        self.books_agree()
+
+    def unpay(self, one: int, other: int) -> None:
+        """Staff take back a transfer, or all."""
+        store = self.world.invoicing
+        for each in store.transfers(ACCOUNT, limit=10, after=None).items[one % 3 :][: 1 + other]:
+            event("taken back")
+            take_transfer_back(
+                existing(store.billing_context(ACCOUNT)),
+                each.id,
+                "Another customer's",
+                context=self.context,
+                settings=self.settings,
+                store=store,
+                gateway=cast("Any", None),
+            )
+        self.books_agree()
+
+    def books_agree(self) -> None:
+        """The credit is what the entries say, and the transfers that were not taken back are all that came in."""
+        store = self.world.invoicing
+        payments = [each.payment for each in store.summaries(ACCOUNT)]
+        entries = [entry for each in payments for entry in each.entries]
+        transfers = store.transfers(ACCOUNT, limit=100, after=None).items
+        standing = sum(each.amount.amount for each in transfers if each.taken_back is None)
+        assert sum_of(entries, EntryKind.TRANSFERRED) - sum_of(entries, EntryKind.TRANSFER_TAKEN_BACK) == standing
+        assert sum(each.credit for each in payments) == existing(store.billing_context(ACCOUNT)).credit >= 0
+        assert all(0 <= each.left <= each.owed for each in payments)
+        open_ones = [each for each in payments if each.left and not each.is_credit_note]
+        paid = sum(each.paid for each in payments)
+        assert paid + sum(each.credit for each in payments) >= standing
+        assert not open_ones or not existing(store.billing_context(ACCOUNT)).credit
+
+    def correct(self, one: int, other: int) -> None:
+        """Staff correct an invoice that no credit note names, at times by a larger amount of a line."""
+        named = {note.corrects.number for note in self.taken_back() if note.corrects}
+        invoices = [each for each in self.issued() if each.number not in named]
+        if not invoices:
+            return
+        invoice, store = invoices[one % len(invoices)], self.world.invoicing
+        billing = existing(store.billing_context(ACCOUNT))
+        if invoice.draft.tax.rule is TaxRule.REVERSE_CHARGE and not billing.company.vat_number:
+            return
+        right: tuple[RightAmount, ...] = ()
+        line, more = invoice.draft.lines[0], 37 * (other + 1)
+        if other % 2 and not self.forgotten:
+            event("corrected by an amount")
+            right = (RightAmount(0, line.net.amount + more),)
+            self.more[invoice.draft.since, line.product] += more
+        event("corrected")
+        self.corrections += 1
+        reissue_invoice(
+            billing,
+            invoice.number,
+            right,
+            f"Correction {self.corrections}",
+            keeps_tax=True,
+            context=self.context,
+            settings=self.settings,
+            store=store,
+            gateway=cast("Any", None),
+        )
+
     # ---- Answers ----
 
     def owed(self, before: date) -> list[Document]:
@@ -582,7 +739,35 @@ class Life:
         return [each for each in self.documents(before) if each.net > 0]
 
     def documents(self, before: date) -> list[Document]:
-        return [each for contract in self.contracts for each in contract.documents(before, self.rates)]
+        left = {each.id: each.amount for each in self.extras if not each.is_gone}
+        found = []
+        for contract in self.contracts:
+            found += [self._with_extras(each, left) for each in contract.documents(before, self.rates)]
+            if contract.ends is not None and contract.ends < before:
+                last = self._with_extras(Document(contract.ends, (), self.rates(contract.ends), 0), left)
+                found += [last] if last.amounts else []
+                left.update((each.id, 0) for each in self.extras if each.is_goodwill)
+        return [self._with_corrections(each) for each in found]
+
+    def _with_extras(self, document: Document, left: dict[str, int]) -> Document:
+        """A document with what was added before its day; takes that from what is `left`."""
+        if document.net < 0:
+            return document
+        amounts = [*document.amounts]
+        waiting = [each for each in self.extras if each.added < document.since and left.get(each.id)]
+        for each in sorted(waiting, key=lambda extra: extra.is_goodwill):
+            net = sum(amount for _, amount in amounts)
+            used = min(net, left[each.id]) if each.is_goodwill else left[each.id]
+            left[each.id] -= used
+            if used:
+                amounts.append((None, -used) if each.is_goodwill else (f"one-off/{each.id}", used))
+        tax = half_away(sum(amount for _, amount in amounts) * document.rate / 100)
+        return replace(document, amounts=tuple(amounts), tax=tax)
+
+    def _with_corrections(self, owed: Document) -> Document:
+        amounts = tuple((product, amount + self.more[owed.since, product]) for product, amount in owed.amounts)
+        tax = half_away(sum(amount for _, amount in amounts) * owed.rate / 100)
+        return replace(owed, amounts=amounts, tax=tax)
 
     def free(self) -> list[str]:
         """The first days of the months that were told to cost nothing."""
@@ -596,10 +781,25 @@ class Life:
         return self.owed(before)[len(self.issued()) :]
 
     def issued(self) -> list[IssuedInvoice]:
-        return [each for each in self._documents() if each.corrects is None]
+        """The invoices that hold. One in the place of another is where that one was."""
+        invoices = [each for each in self._documents() if each.corrects is None]
+        replaced = self.corrected()
+        firsts: dict[str, str] = {}
+        for each in invoices:
+            firsts[each.number] = firsts[each.replaces.number] if each.replaces else each.number
+        held = [each for each in invoices if each.number not in replaced and not _is_at_once(each)]
+        return sorted(held, key=lambda each: firsts[each.number])
+
+    def issued_at_once(self) -> list[IssuedInvoice]:
+        return [each for each in self._documents() if _is_at_once(each)]
+
+    def corrected(self) -> set[str]:
+        """The numbers of the invoices that another one is in the place of."""
+        return {each.replaces.number for each in self._documents() if each.replaces}
 
     def taken_back(self) -> list[IssuedInvoice]:
-        return [each for each in self._documents() if each.corrects is not None]
+        """The credit notes of runs. One of a correction has its invoice in the place of the one that it names."""
+        return [each for each in self._documents() if each.corrects and each.corrects.replaced_by is None]
 
     def _documents(self) -> list[IssuedInvoice]:
         found = self.world.invoicing.invoices_since(ACCOUNT, date.min)
@@ -652,11 +852,21 @@ def lived(story: Story, *, late: bool) -> Life:
         assert _sum_of(dict(_amounts(each)) for each in notes) == _sum_of(
             dict(each.amounts) for each in owed if each.net < 0
         )
+        assert life.at_once == {
+            str(each.draft.lines[0].product): (each.draft.net.amount, each.draft.tax_amount.amount)
+            for each in life.issued_at_once()
+        }
+        assert len(life.at_once) == len(life.issued_at_once())
         _each_names_its_invoice(life.issued(), notes)
         _each_is_converted_at_its_day(life, notes)
+        life.books_agree()
         # Whatever has happened, each item has the keys of its lists of staff (decision 0035).
         assert ListIndexStore(TABLE, world.client).index_account(ACCOUNT) == Indexed(0, 0)
     return life
+
+
+def _is_at_once(issued: IssuedInvoice) -> bool:
+    return str(issued.draft.lines[0].product).startswith("one-off/once-")
 
 
 def _sorted(document: Document) -> Document:

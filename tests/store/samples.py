@@ -106,6 +106,7 @@ def invoices(count: int) -> list[Invoice]:
             paid_on=None,
             status=InvoiceStatus.OPEN,
             total=Money(1000 + number, "EUR"),
+            left=1000 + number,
         )
         for number in range(1, count + 1)
     ]

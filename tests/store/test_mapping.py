@@ -141,7 +141,7 @@ def test_an_empty_payment_profile_round_trips() -> None:
 @pytest.mark.parametrize("paid_on", [None, date(2026, 3, 1)])
 def test_an_invoice_round_trips(paid_on: date | None) -> None:
     invoice = Invoice(
-        "A-2026-000001", date(2026, 1, 1), date(2026, 1, 15), paid_on, InvoiceStatus.OPEN, Money(-5, "JPY")
+        "A-2026-000001", date(2026, 1, 1), date(2026, 1, 15), paid_on, InvoiceStatus.OPEN, Money(-5, "JPY"), 5
     )
 
     assert invoice_summary_mapping.invoice_from(invoice_summary_mapping.invoice_body(invoice)) == invoice

@@ -19,6 +19,8 @@ from billing.accounts.information import Area, BillingDetails
 from billing.accounts.log_in_records import Leaving, LogInStore
 from billing.accounts.records import AccountStore
 from billing.accounts.rules import Account
+from billing.accounts.term_records import TermStore
+from billing.accounts.terms import TermChange, TermState
 from billing.accounts.vat_number_due import VatNumberDue
 from billing.billing_page.list_index_records import ListIndexStore
 from billing.billing_page.list_records import AccountListStore
@@ -39,16 +41,28 @@ from billing.ending.exports.records import DownloadStore
 from billing.ending.exports.rules import Download, DownloadKind
 from billing.ending.reactivation.records import ReactivationStore
 from billing.ending.reactivation.rules import Reactivation, ReactivationState
+from billing.invoicing.bank_statements.entries import BankEntry, EntryStatus, imported
+from billing.invoicing.bank_statements.records import BankStatementStore, Located
+from billing.invoicing.bank_statements.rules import Booking, Statement
 from billing.invoicing.due import CollectionDue
 from billing.invoicing.dunning import InvoicePayment, initial_payment
 from billing.invoicing.exchange_rates.records import ExchangeRateStore, RateReads
 from billing.invoicing.exchange_rates.rules import AwaitedRate, DailyRates
+from billing.invoicing.exemptions.records import ExemptionStore
+from billing.invoicing.exemptions.rules import NO_EXEMPTIONS
 from billing.invoicing.holds import InvoicingHold
 from billing.invoicing.numbering import NextNumber
+from billing.invoicing.one_off_records import OneOffStore
+from billing.invoicing.one_offs import OneOff, OneOffKind, Settled
 from billing.invoicing.periods import fix_month
 from billing.invoicing.reconciliation.records import ReconciliationStore, RecordedBooks
 from billing.invoicing.reconciliation.rules import Finding, Rule
 from billing.invoicing.records import BillingContext, DocumentOfAccount, InvoiceStore, PaymentChange, WholeInvoice
+from billing.invoicing.tax import AwaitedTaxRate
+from billing.invoicing.tax_rates.records import TaxRateStore
+from billing.invoicing.tax_rates.rules import TaxRates
+from billing.invoicing.transfer_records import TransferStore
+from billing.invoicing.transfers import BankTransfer, Transfer
 from billing.invoicing.vat_numbers.records import VatNumberState, VatNumberStore
 from billing.invoicing.vat_numbers.rules import Outage, VatNumberCheck
 from billing.kernel.errors import Busy, ConcurrentChange
@@ -88,6 +102,7 @@ SUBSCRIBER = Subscriber(ACCOUNT, PAGE.subscription)
 WHOLE = WholeInvoice.new(issued(), initial_payment(issued(), issued().produced_on))
 RECORD = WHOLE.record
 CHANGES = (PaymentChange(RECORD, RECORD.payment),)
+TRANSFER = Transfer("20260610-0-1", "4711", Money(1, "EUR"), TODAY, (), NOON, None)
 CONTEXT = BillingContext(
     subscriber=SUBSCRIBER,
     profile=PaymentProfile(),
@@ -98,14 +113,20 @@ CONTEXT = BillingContext(
     credit_version=0,
     collection=CollectionDue(TODAY),
 )
+ONE_OFF = OneOff("training", OneOffKind.CHARGE, "Training", (), Money(1, "EUR"), 1, "Agreed", TODAY, NOON, "staff-1")
+CLOSED = Settled((), (ONE_OFF,))
 ASKED = DocumentOfAccount(ACCOUNT, "LV-2026-000001", None)
 FIXED = fix_month(ACCOUNT, PAGE.subscription, BILLING, None)
+BOOKING = Booking(Money(500, "EUR"), TODAY)
+STATEMENT = Statement("DE", "1", "EUR", TODAY, TODAY, None, None, 500, (BOOKING,), 0, 0)
+ENTRY = BankEntry("entry", STATEMENT.id, STATEMENT.account, BOOKING)
 HOLD = InvoicingHold(ID, NOON, ACCOUNT.contract.start, 4, Money(1, "EUR"))
 STATE = AutoscalingState(SUBSCRIBER, AutoscalingSettings(), DUE)
 CANCELLATION = Cancellation(
     "receipt", NOON, Requester(ADMIN.id, ADMIN.name, ADMIN.email), Reason.NOT_USED, "", TODAY, TODAY, (), TODAY
 )
 APPOINTMENT = Appointment("appointment", MEMBER.email, MEMBER.name, "", NOON, NOON)
+TERM = TermChange("term", 12, 6, "", NOON, TermState.PROPOSED)
 NO_REVIEW = ClosingReview(None, None)
 CANCELLABLE = CancellationState(SUBSCRIBER, PAGE.information.company.details, None, None)
 DELIVERY = Delivery(ID, EVENT.id, "recipient")
@@ -147,6 +168,7 @@ MERCHANT = Merchant("acct_1", livemode=False)
 OUTAGE = Outage("DE", NOON, NOON, "MS_UNAVAILABLE", told=False, version=1)
 RATES = DailyRates(TODAY, "EUR", {"DKK": Decimal("7.4604")}, "ECB")
 AWAITED = AwaitedRate(TODAY, "EUR")
+AWAITED_TAX = AwaitedTaxRate("CH", TODAY)
 BOOKS = RecordedBooks(CONTEXT, (), (), (), is_register_due=False)
 FINDING = Finding(Rule.CREDIT_DIFFERS, ID, "balance", None, "the sum", "the balance", since=NOON)
 LIST: dict[str, Any] = {"limit": 1, "after": None}
@@ -162,6 +184,10 @@ VERBS: dict[type[Table], dict[str, Callable[[Any], object]]] = {
         "appointment": lambda store: store.appointment(ID),
         "carry_out": lambda store: store.carry_out(ACCOUNT, APPOINTMENT, ADMIN, [EVENT], is_new=True),
         "end": lambda store: store.end(ID, APPOINTMENT, EVENT),
+    },
+    TermStore: {
+        "account_with_term": lambda store: store.account_with_term(ID),
+        "lapse": lambda store: store.lapse(ACCOUNT, TERM, EVENT),
     },
     AccountStore: {
         "account": lambda store: store.account(ID),
@@ -198,6 +224,8 @@ VERBS: dict[type[Table], dict[str, Callable[[Any], object]]] = {
     },
     BillingPageStore: {
         "billing_page": lambda store: store.billing_page(ID),
+        "change_exemptions": lambda store: store.change_exemptions(PAGE, NO_EXEMPTIONS, EVENT),
+        "change_term": lambda store: store.change_term(PAGE, ACCOUNT, TERM, [EVENT], TODAY),
         "change_subscription": lambda store: store.change_subscription(PAGE, PAGE.subscription, EVENT),
         "provision": lambda store: store.provision(PAGE, ADMIN, EVENT, DUE, BILLING),
     },
@@ -268,7 +296,30 @@ VERBS: dict[type[Table], dict[str, Callable[[Any], object]]] = {
         "replace_rates": lambda store: store.replace_rates(RATES, SHARED),
         "waiting": lambda store: store.waiting(**LIST),
     },
+    ExemptionStore: {
+        "exempt": lambda store: store.exempt(ID),
+        "exempt_accounts": lambda store: store.exempt_accounts(**LIST),
+        "tell": lambda store: store.tell(ACCOUNT, NO_EXEMPTIONS, EVENT),
+    },
+    BankStatementStore: {
+        "statement": lambda store: store.statement("statement"),
+        "find_statement": lambda store: store.find_statement("statement"),
+        "statements": lambda store: store.statements(**LIST),
+        "save_statement": lambda store: store.save_statement(imported(STATEMENT, ["entry"], NOON, None), SHARED),
+        "entry": lambda store: store.entry("entry"),
+        "entries": lambda store: store.entries(["entry"]),
+        "listed_entries": lambda store: store.listed_entries(EntryStatus.DOUBTFUL, **LIST),
+        "add_entries": lambda store: store.add_entries([ENTRY, replace(ENTRY, id="other")]),
+        "save_entry": lambda store: store.save_entry(ENTRY, SHARED),
+        "remember_payer": lambda store: store.remember_payer("payer", [ID], NOON),
+        "forget_payer": lambda store: store.forget_payer("payer", [ID, "other"]),
+        "accounts_of_payer": lambda store: store.accounts_of_payer("payer"),
+        "locate": lambda store: store.locate(["LV-2026-000001"]),
+        "payable": lambda store: store.payable([Located("LV-2026-000001", ID, TODAY)]),
+    },
     InvoiceStore: {
+        "await_tax": lambda store: store.await_tax(CONTEXT, AWAITED_TAX, EVENT, is_due=True),
+        "is_told_of_tax": lambda store: store.is_told_of_tax("CH", ID),
         "await_rate": lambda store: store.await_rate(CONTEXT, AWAITED, EVENT, is_due=True),
         "advance": lambda store: store.advance(CONTEXT, FIXED, [EVENT]),
         "hold": lambda store: store.hold(CONTEXT, HOLD, EVENT),
@@ -279,6 +330,16 @@ VERBS: dict[type[Table], dict[str, Callable[[Any], object]]] = {
         "begin_credit_refund": lambda store: store.begin_credit_refund(CONTEXT, CHANGES[0]),
         "billing_context_with": lambda store: store.billing_context_with(ID, "LV-2026-000001"),
         "correct": lambda store: store.correct(CONTEXT, CHANGES, WHOLE, NextNumber("CN", TODAY, 1), [EVENT]),
+        "reissue": lambda store: store.reissue(
+            CONTEXT,
+            CHANGES,
+            (WHOLE, NextNumber("CN", TODAY, 1)),
+            (WHOLE, NextNumber("LV", TODAY, 2)),
+            None,
+            None,
+            [EVENT],
+        ),
+        "closed_periods": lambda store: [*store.closed_periods(ID)],
         "document": lambda store: store.document(ASKED),
         "document_of": lambda store: store.document_of(ID, "LV-2026-000001"),
         "summaries": lambda store: store.summaries(ID),
@@ -287,6 +348,10 @@ VERBS: dict[type[Table], dict[str, Callable[[Any], object]]] = {
         "invoice": lambda store: store.invoice(ID, "LV-2026-000001"),
         "invoices": lambda store: store.invoices(ID, year=None, status=None, **LIST),
         "whole_invoices": lambda store: store.whole_invoices(ID, year=None, status=None, **LIST),
+        "close_one_offs": lambda store: store.close_one_offs(CONTEXT, CLOSED, [EVENT]),
+        "issue_one_offs": lambda store: store.issue_one_offs(
+            CONTEXT, WHOLE, NextNumber("LV", TODAY, 2), CLOSED, 0, [EVENT]
+        ),
         "issue": lambda store: store.issue(CONTEXT, WHOLE, NextNumber("LV", TODAY, 2), FIXED, 1, EVENT),
         "record": lambda store: store.record(ID, "LV-2026-000001"),
         "replace_collection_due": lambda store: store.replace_collection_due(CONTEXT, None),
@@ -303,6 +368,12 @@ VERBS: dict[type[Table], dict[str, Callable[[Any], object]]] = {
         "unpaid": lambda store: store.unpaid(ID),
         "readable_unpaid": lambda store: store.readable_unpaid(ID),
         "whole": lambda store: store.whole(ASKED),
+    },
+    OneOffStore: {
+        "add_one_off": lambda store: store.add_one_off(CONTEXT, ONE_OFF, EVENT),
+        "closed_one_off": lambda store: store.closed_one_off(ID, "training"),
+        "closed_one_offs": lambda store: store.closed_one_offs(ID, **LIST),
+        "open_charges": lambda store: store.open_charges(ID),
     },
     ListIndexStore: {"index_account": lambda store: store.index_account(ID)},
     ReconciliationStore: {
@@ -374,6 +445,7 @@ VERBS: dict[type[Table], dict[str, Callable[[Any], object]]] = {
         "reviews_of": lambda store: store.reviews_of("sofie-lindgren", **LIST),
     },
     SubscriptionStore: {
+        "announce_version": lambda store: store.announce_version(SUBSCRIBER, SUBSCRIBER.subscription, EVENT),
         "catalogue": lambda store: store.catalogue(1),
         "subscriber": lambda store: store.subscriber(ID),
     },
@@ -383,6 +455,18 @@ VERBS: dict[type[Table], dict[str, Callable[[Any], object]]] = {
         "replace_success_manager": lambda store: store.replace_success_manager(SOFIE, 1, SHARED),
         "success_manager": lambda store: store.success_manager(SOFIE.id),
         "success_managers": lambda store: store.success_managers(**LIST),
+    },
+    TransferStore: {
+        "newest_invoice": lambda store: store.newest_invoice(ID, "EUR"),
+        "same_transfers": lambda store: store.same_transfers(ID, BankTransfer("4711", Money(1, "EUR"), TODAY)),
+        "save_transfer": lambda store: store.save_transfer(CONTEXT, TRANSFER, CHANGES, [EVENT]),
+        "transfer": lambda store: store.transfer(ID, TRANSFER.id),
+        "transfers": lambda store: store.transfers(ID, **LIST),
+    },
+    TaxRateStore: {
+        "awaiting_tax": lambda store: store.awaiting_tax(**LIST),
+        "replace_tax_rates": lambda store: store.replace_tax_rates(TaxRates(), SHARED),
+        "tax_rates": lambda store: store.tax_rates(),
     },
     UsageReads: {"totals": lambda store: store.totals(ID, TODAY, TODAY)},
     UsageStore: {

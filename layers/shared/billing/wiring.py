@@ -7,6 +7,8 @@ texts for every request.
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import date
 from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Annotated, Any
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from billing.accounts.appointment_records import AppointmentStore
     from billing.accounts.directory import Directory
     from billing.accounts.records import AccountStore
+    from billing.accounts.term_records import TermStore
     from billing.billing_page.list_records import AccountListStore
     from billing.billing_page.records import BillingPageStore
     from billing.correspondence.mailer import Mailer
@@ -31,12 +34,17 @@ if TYPE_CHECKING:
     from billing.ending.erasure.records import ErasureStore
     from billing.ending.exports.records import DownloadStore
     from billing.ending.reactivation.records import ReactivationStore
+    from billing.invoicing.bank_statements.records import BankStatementStore
     from billing.invoicing.exchange_rates.records import ExchangeRateStore
+    from billing.invoicing.exemptions.records import ExemptionStore
     from billing.invoicing.invoices import Seller
+    from billing.invoicing.one_off_records import OneOffStore
     from billing.invoicing.reconciliation.records import ReconciliationStore
     from billing.invoicing.records import InvoiceStore
     from billing.invoicing.settings import InvoicingSettings, UnconfirmedVatNumber
-    from billing.invoicing.to_come import SellerAddress
+    from billing.invoicing.tax_rates.records import TaxRateStore
+    from billing.invoicing.tax_rates.rules import SellerAddress
+    from billing.invoicing.transfer_records import TransferStore
     from billing.invoicing.vat_numbers.records import VatNumberStore
     from billing.invoicing.vat_numbers.register import VatRegister
     from billing.payments.gateway import PaymentGateway, PaymentNotices
@@ -55,6 +63,7 @@ if TYPE_CHECKING:
     from billing.scaling.reviews.records import ReviewStore
     from billing.scaling.reviews.success_manager_records import SuccessManagerStore
     from billing.subscriptions.catalogue_records import CatalogueStore
+    from billing.subscriptions.records import SubscriptionStore
     from billing.usage.backlog import UsageBacklog
     from billing.usage.records import UsageStore
 else:  # the commands of a function import the stores and interfaces that they name
@@ -66,10 +75,14 @@ else:  # the commands of a function import the stores and interfaces that they n
         ClaimStore
     ) = Any
     ClockStore = SqsClockQueue = Workers = Any
-    DeliveryStore = DownloadStore = DueStore = EventStore = InvoiceStore = PaymentStore = PurgeStore = Any
+    DeliveryStore = DownloadStore = DueStore = EventStore = InvoiceStore = OneOffStore = PaymentStore = PurgeStore = Any
     ReactivationStore = ReviewStore = SuccessManagerStore = UsageStore = InvoicingSettings = SellerAddress = Any
     ExchangeRateStore = Method = Seller = UnconfirmedVatNumber = VatNumberStore = VatRegister = Any
-    AccountListStore = ErasureStore = ReconciliationStore = PaymentLedger = Any
+    AccountListStore = ErasureStore = ReconciliationStore = PaymentLedger = TermStore = TransferStore = (
+        SubscriptionStore
+    ) = Any
+    TaxRateStore = ExemptionStore = Any
+    BankStatementStore = Any
 
 
 PaymentSecret = Callable[[str], str]
@@ -105,6 +118,9 @@ account_list_store: Callable[[], AccountListStore] = _store("billing_page.list_r
 account_store: Callable[[], AccountStore] = _store("accounts.records", "AccountStore")
 appointment_store: Callable[[], AppointmentStore] = _store("accounts.appointment_records", "AppointmentStore")
 autoscaling_store: Callable[[], AutoscalingStore] = _store("scaling.records", "AutoscalingStore")
+bank_statement_store: Callable[[], BankStatementStore] = _store(
+    "invoicing.bank_statements.records", "BankStatementStore"
+)
 billing_page_store: Callable[[], BillingPageStore] = _store("billing_page.records", "BillingPageStore")
 cancellation_store: Callable[[], CancellationStore] = _store("ending.cancellation.records", "CancellationStore")
 catalogue_store: Callable[[], CatalogueStore] = _store("subscriptions.catalogue_records", "CatalogueStore")
@@ -115,8 +131,10 @@ download_store: Callable[[], DownloadStore] = _store("ending.exports.records", "
 due_store: Callable[[], DueStore] = _store("platform.due_work.records", "DueStore")
 erasure_store: Callable[[], ErasureStore] = _store("ending.erasure.records", "ErasureStore")
 event_store: Callable[[], EventStore] = _store("platform.events.records", "EventStore")
+exemption_store: Callable[[], ExemptionStore] = _store("invoicing.exemptions.records", "ExemptionStore")
 exchange_rate_store: Callable[[], ExchangeRateStore] = _store("invoicing.exchange_rates.records", "ExchangeRateStore")
 invoice_store: Callable[[], InvoiceStore] = _store("invoicing.records", "InvoiceStore")
+one_off_store: Callable[[], OneOffStore] = _store("invoicing.one_off_records", "OneOffStore")
 payment_store: Callable[[], PaymentStore] = _store("payments.records", "PaymentStore")
 purge_store: Callable[[], PurgeStore] = _store("ending.deletion.records", "PurgeStore")
 reactivation_store: Callable[[], ReactivationStore] = _store("ending.reactivation.records", "ReactivationStore")
@@ -124,9 +142,13 @@ reconciliation_store: Callable[[], ReconciliationStore] = _store(
     "invoicing.reconciliation.records", "ReconciliationStore"
 )
 review_store: Callable[[], ReviewStore] = _store("scaling.reviews.records", "ReviewStore")
+subscription_store: Callable[[], SubscriptionStore] = _store("subscriptions.records", "SubscriptionStore")
 success_manager_store: Callable[[], SuccessManagerStore] = _store(
     "scaling.reviews.success_manager_records", "SuccessManagerStore"
 )
+tax_rate_store: Callable[[], TaxRateStore] = _store("invoicing.tax_rates.records", "TaxRateStore")
+term_store: Callable[[], TermStore] = _store("accounts.term_records", "TermStore")
+transfer_store: Callable[[], TransferStore] = _store("invoicing.transfer_records", "TransferStore")
 usage_store: Callable[[], UsageStore] = _store("usage.records", "UsageStore")
 vat_number_store: Callable[[], VatNumberStore] = _store("invoicing.vat_numbers.records", "VatNumberStore")
 
@@ -139,13 +161,22 @@ read_clocks_from(clock_store)
 def seller_address() -> SellerAddress:
     """The part of the seller's address that taxes depend on."""
     from billing.accounts.information import as_printed, normal_postcode
-    from billing.invoicing.to_come import SellerAddress
+    from billing.invoicing.tax_rates.rules import SellerAddress
 
     return SellerAddress(
         country=os.environ["SELLER_COUNTRY"],
         postcode=as_printed(normal_postcode, os.environ["SELLER_POSTCODE"] or None),
         city=os.environ["SELLER_CITY"],
     )
+
+
+def taxed_from() -> SellerAddress:
+    """The seller's address, with the tax rates of staff where these apply. One get for a seller outside of the EU."""
+    from billing.invoicing.tax_rates.rules import has_own_rates
+
+    address = seller_address()
+    # By the rules for territories that have no end.
+    return replace(address, rates=tax_rate_store().tax_rates()) if has_own_rates(address, date.max) else address
 
 
 @cache
@@ -403,6 +434,7 @@ def forget() -> None:
 
 Accounts = Annotated[AccountStore, Depends(account_store)]
 Appointments = Annotated[AppointmentStore, Depends(appointment_store)]
+BankStatements = Annotated[BankStatementStore, Depends(bank_statement_store)]
 Pages = Annotated[BillingPageStore, Depends(billing_page_store)]
 Catalogues = Annotated[CatalogueStore, Depends(catalogue_store)]
 Erasures = Annotated[ErasureStore, Depends(erasure_store)]
@@ -419,7 +451,11 @@ PaymentMethods = Annotated[PaymentStore, Depends(payment_store)]
 Payments = Annotated[PaymentGateway, Depends(payments)]
 ChargedMethods = Annotated[frozenset[Method], Depends(charged_methods)]
 Invoices = Annotated[InvoiceStore, Depends(invoice_store)]
-TaxedFrom = Annotated[SellerAddress, Depends(seller_address)]
+OneOffs = Annotated[OneOffStore, Depends(one_off_store)]
+Transfers = Annotated[TransferStore, Depends(transfer_store)]
+TaxedFrom = Annotated[SellerAddress, Depends(taxed_from)]
+SellerPlace = Annotated[SellerAddress, Depends(seller_address)]
+TaxRateTable = Annotated[TaxRateStore, Depends(tax_rate_store)]
 VatNumberPolicy = Annotated[UnconfirmedVatNumber | None, Depends(unconfirmed_vat_number)]
 DeployedSettings = Annotated[InvoicingSettings, Depends(invoicing_settings)]
 Downloads = Annotated[DownloadStore, Depends(download_store)]
@@ -427,6 +463,7 @@ Files = Annotated[Documents, Depends(documents)]
 Cancellations = Annotated[CancellationStore, Depends(cancellation_store)]
 Claims = Annotated[ClaimStore, Depends(claim_store)]
 Purges = Annotated[PurgeStore, Depends(purge_store)]
+Exemptions = Annotated[ExemptionStore, Depends(exemption_store)]
 ExchangeRates = Annotated[ExchangeRateStore, Depends(exchange_rate_store)]
 VatNumbers = Annotated[VatNumberStore, Depends(vat_number_store)]
 Reactivations = Annotated[ReactivationStore, Depends(reactivation_store)]

@@ -9,6 +9,7 @@ from billing.accounts.information import BillingDetails, CompanyDetails, Contact
 from billing.accounts.rules import (
     Account,
     EarlierContract,
+    EarlierProduct,
     Ending,
     Invitation,
     InvitationCount,
@@ -82,7 +83,13 @@ def account_from(stored: str, version: int) -> Account:
         invoiced_from=body.get("invoiced_from"),
         earlier=tuple(
             EarlierContract(
-                date.fromisoformat(each["start"]), date.fromisoformat(each["ended_on"]), tuple(each["products"])
+                date.fromisoformat(each["start"]),
+                date.fromisoformat(each["ended_on"]),
+                tuple(each["products"]),
+                tuple(
+                    EarlierProduct(dated["product"], date_or_none(dated["since"]), date_or_none(dated["until"]))
+                    for dated in each.get("dated", ())  # most contracts, and all older ones, have none
+                ),
             )
             for each in body.get("earlier", ())  # most accounts, and all older ones, have none
         ),
@@ -98,7 +105,12 @@ def _store_body(store: Store) -> Body:
 
 
 def _earlier_body(account: Account) -> Body:
-    return {"earlier": [asdict(each) for each in account.earlier]} if account.earlier else {}
+    """The contracts that have ended. One without products of a part of its time, as most are, has no list of them."""
+    bodies = [asdict(each) for each in account.earlier]
+    for body in bodies:
+        if not body["dated"]:
+            del body["dated"]
+    return {"earlier": bodies} if bodies else {}
 
 
 def _invited_body(count: InvitationCount) -> Body:

@@ -132,15 +132,32 @@ class Ending:
 
 
 @dataclass(frozen=True, slots=True)
+class EarlierProduct:
+    """A product of a contract that has ended, whose usage counted from `since` (None: the contract's start) and before
+    `until` (None: the contract's end)."""
+
+    product: str
+    since: date | None
+    until: date | None
+
+
+@dataclass(frozen=True, slots=True)
 class EarlierContract:
     """A contract that has ended, before the account was reactivated.
 
-    The account was served from `start` and before `ended_on`, with these `products`.
+    The account was served from `start` and before `ended_on`, with these `products`. `dated` are those that it had for
+    a part of that time only.
     """
 
     start: date
     ended_on: date
     products: tuple[str, ...]
+    dated: tuple[EarlierProduct, ...] = ()
+
+    def products_on(self, day: date) -> set[str]:
+        """The products whose usage of `day` counts."""
+        begun = [each for each in self.dated if each.since is None or each.since <= day]
+        return {*self.products, *(each.product for each in begun if each.until is None or day < each.until)}
 
 
 EARLIER_CONTRACTS_MAX = 24
@@ -229,11 +246,14 @@ class Account:
         """Whether the account is served on a day: always, unless a cancellation has taken effect by then."""
         return self.ending is None or day < self.ending.active_until
 
-    def reactivated(self, contract: Contract, products: tuple[str, ...]) -> Account:
-        """The account on a new contract. `products` are those of the contract that has ended, which it remembers."""
+    def reactivated(
+        self, contract: Contract, products: tuple[str, ...], dated: tuple[EarlierProduct, ...] = ()
+    ) -> Account:
+        """The account on a new contract. `products` are those of the contract that has ended, which it remembers;
+        `dated` those that it had for a part of its time."""
         earlier = self.earlier
         if self.ending is not None and self.ending.active_until > self.contract.start:
-            ended = EarlierContract(self.contract.start, self.ending.active_until, products)
+            ended = EarlierContract(self.contract.start, self.ending.active_until, products, dated)
             earlier = (*earlier, ended)[-EARLIER_CONTRACTS_MAX:]
         return replace(self, status=Status.ACTIVE, contract=contract, ending=None, reactivation=None, earlier=earlier)
 

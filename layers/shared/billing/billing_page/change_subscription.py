@@ -14,13 +14,29 @@ from billing.billing_page.page import BillingPage, NextCharge
 from billing.billing_page.records import BillingPageStore
 from billing.invoicing.settings import UnconfirmedVatNumber
 from billing.invoicing.vat_territories import Address
-from billing.kernel.errors import ConcurrentChange, Conflict, StaleVersion, VersionRequired
+from billing.kernel.account_ids import clock_of
+from billing.kernel.errors import (
+    ConcurrentChange,
+    Conflict,
+    NotFound,
+    RuleViolation,
+    StaleVersion,
+    VersionRequired,
+    Violation,
+)
 from billing.kernel.events import EventType, Facts, RequestContext
+from billing.kernel.field_codes import FieldCode
 from billing.kernel.money import Money
 from billing.kernel.versions import Versions, includes
 from billing.platform.events.new_event import new_event, new_id
 from billing.subscriptions.changes import Changed, with_discounts, with_end, with_end_taken_back, with_line
 from billing.subscriptions.rules import Discount, Order, Subscription
+from billing.subscriptions.version_changes import (
+    VersionOrder,
+    version_facts,
+    with_version,
+    with_version_withdrawn,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +59,14 @@ class SubscriptionChange:
 
     `effective_on` is the first day for which the change makes a difference, None where nothing changes. `invoices` are
     those to come up to the first renewal on or after that day, and `without` the same as they would have been.
+    `replaces_agreed` is a price agreed with the customer that ends with the change.
     """
 
     page: BillingPage
     effective_on: date | None
     invoices: tuple[NextCharge, ...] = ()
     without: tuple[NextCharge, ...] = ()
+    replaces_agreed: Money | None = None
 
 
 def replace_discounts(
@@ -82,14 +100,18 @@ def change_product(
 ) -> SubscriptionChange:
     """Adds a product, or moves one to a larger tier or to an agreed price: see billing.subscriptions.changes.with_line.
 
-    A product that is so already is not written again. One read of the catalogue and one transaction, and one query if
-    its condition fails. Raises RuleViolation, Conflict for a cancelled account, VersionRequired, StaleVersion,
-    ConcurrentChange.
+    A product that is so already is not written again. One read of the catalogue, or two where the account moves to
+    another version, and one transaction, and one query if its condition fails. Raises RuleViolation,
+    Conflict for a cancelled account, VersionRequired, StaleVersion, ConcurrentChange.
     """
-    catalogue, decision = pages.catalogue(page.subscription.catalogue_version), new_id(request.context.time)
+    subscription, decision = page.subscription, new_id(request.context.time)
+    month = page.subscriber.next_open_month(page.account.contract.today(request.context.time))
+    catalogue = pages.catalogue(subscription.version_on(month))
+    later = next((each.version for each in subscription.versions if each.effective_on > month), None)
+    following = None if later is None else pages.catalogue(later)
 
     def change(now: BillingPage, today: date) -> Changed:
-        return with_line(now.subscriber, order, agreed, catalogue, decision, today)
+        return with_line(now.subscriber, order, agreed, catalogue, decision, today, following)
 
     has_it = any(line.product == order.product for line in page.subscription.lines)
     more = {"change": "tier" if has_it else "added", "reason": reason}
@@ -129,6 +151,69 @@ def keep_product(
         return with_end_taken_back(now.subscriber, product, today)
 
     return _change_line(page, product, change, {"change": "kept", "reason": None}, request, pages)
+
+
+def move_to_version(
+    page: BillingPage,
+    version: int,
+    confirmed: date | None,
+    reason: str,
+    notice_days: int,
+    request: ChangeRequest,
+    *,
+    pages: BillingPageStore,
+) -> SubscriptionChange:
+    """Moves an account to another version of the catalogue: see billing.subscriptions.version_changes.with_version.
+
+    `confirmed` is the day that staff were shown, None for any. The mail about it gives `notice_days` of notice; the
+    version does not hold before the mail went out. Two reads of the catalogue and one transaction, and one query if its
+    condition fails. Raises RuleViolation, VersionDayChanged, Conflict for a cancelled account, VersionRequired,
+    StaleVersion, ConcurrentChange.
+    """
+    today = page.account.contract.today(request.context.time)
+    current = pages.catalogue(page.subscription.version_on(today))
+    try:
+        wanted = pages.catalogue(version)
+    except NotFound:
+        detail = f"There is no version {version} of the catalogue."
+        raise RuleViolation(Violation(("version",), detail, FieldCode.UNKNOWN)) from None
+    # A test clock may be years ahead when the mail goes out: it counts as sent on the day of its event.
+    is_announced = clock_of(page.account.id) is not None
+    order = VersionOrder(wanted, new_id(request.context.time), notice_days, confirmed, is_announced)
+
+    def change(now: BillingPage, today: date) -> Changed:
+        return with_version(now.subscriber, order, current, today)
+
+    def facts(subscription: Subscription, _: date | None) -> Facts:
+        return _version_facts(subscription, today)
+
+    return _change(page, change, EventType.CATALOGUE_VERSION_ANNOUNCED, facts, {"reason": reason}, request, pages)
+
+
+def withdraw_version(page: BillingPage, request: ChangeRequest, *, pages: BillingPageStore) -> SubscriptionChange:
+    """Withdraws a move to another version of the catalogue, before its day.
+
+    One read of the catalogue and one transaction. Raises NoVersionPending, ProductOfVersion, Conflict for a cancelled
+    account, ConcurrentChange.
+    """
+    today = page.account.contract.today(request.context.time)
+    current = pages.catalogue(page.subscription.version_on(today))
+
+    def change(now: BillingPage, today: date) -> Changed:
+        return with_version_withdrawn(now.subscriber, current, today)
+
+    def facts(subscription: Subscription, _: date | None) -> Facts:
+        return _version_facts(subscription, today)
+
+    # Also after a cancellation: it may end after the renewal, and only the dearer prices are taken back.
+    statuses = frozenset({Status.ACTIVE, Status.CANCELLING})
+    return _change(page, change, EventType.CATALOGUE_VERSION_WITHDRAWN, facts, {}, request, pages, statuses)
+
+
+def _version_facts(subscription: Subscription, today: date) -> Facts:
+    """The move that is to come, or else the version of today."""
+    pending = subscription.pending_version(today)
+    return {"version": subscription.version_on(today)} if pending is None else version_facts(subscription, pending)
 
 
 def _change_line(
@@ -177,9 +262,10 @@ def _change(
     more: Facts,
     request: ChangeRequest,
     pages: BillingPageStore,
+    statuses: frozenset[Status] = frozenset({Status.ACTIVE}),
 ) -> SubscriptionChange:
     today = page.account.contract.today(request.context.time)
-    if page.account.status is not Status.ACTIVE:
+    if page.account.status not in statuses:
         raise Conflict("The account is cancelled: its subscription is not changed any more.")
     changed = change(page, today)
     if changed.effective_on is None:
@@ -189,9 +275,13 @@ def _change(
     if request.replaces is not None and not includes(request.replaces, page.subscription.version):
         raise StaleVersion
     after = replace(page, subscription=changed.subscription)
-    shown = _shown(page, after, changed.effective_on, today, request)
+    as_shown = after if changed.shown is None else replace(page, subscription=changed.shown)
+    shown = _shown(page, as_shown, changed.effective_on, today, request)
+    shown = replace(shown, page=after, replaces_agreed=changed.replaces_agreed)
     if request.is_preview:
         return shown
+    if changed.replaces_agreed is not None:
+        more = {**more, "replaces_agreed": asdict(changed.replaces_agreed)}
     event = new_event(
         type_,
         request.context,

@@ -2,29 +2,38 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, datetime
 from typing import Annotated
 
 from aws_lambda_powertools.event_handler.openapi.params import Path
-from pydantic import Field
+from pydantic import Field, StringConstraints
 
+from billing.accounts.contract_view import interval_on
+from billing.accounts.terms import TermChange, TermState
 from billing.billing_page.change_subscription import SubscriptionChange
+from billing.billing_page.change_term import ChangedTerm
 from billing.billing_page.page import BillingPage, NextCharge
 from billing.billing_page.provisioning_bodies import DISCOUNTS_MAX, DiscountBody
 from billing.billing_page.views import NextChargeView
+from billing.kernel.contract_calendar import Contract
 from billing.kernel.money import Money
 from billing.platform.http.models import (
     IDENTIFIER_LENGTH_MAX,
     Amount,
     Body,
     Currency,
+    IntervalMonths,
     IsoDate,
+    MoneyView,
     Text,
     View,
     Volume,
 )
 from billing.subscriptions.rules import Discount
-from billing.subscriptions.views import SubscriptionView
+from billing.subscriptions.views import PendingVersionView, SubscriptionView
+
+VERSION_MAX = 999_999
+"""Versions of the catalogue have six digits (billing.platform.dynamodb.keys)."""
 
 ProductId = Annotated[str, Path(max_length=IDENTIFIER_LENGTH_MAX)]
 """The id of a product in a path."""
@@ -139,11 +148,83 @@ class ProductEndBody(Body):
     reason: Text
 
 
+class TermBody(Body):
+    """How many months are paid at once, from the next renewal on that is not invoiced, and why."""
+
+    interval_months: IntervalMonths
+    reason: Text
+
+
+class ConsentBody(Body):
+    """Which proposal an admin agrees to: its `term`."""
+
+    term: Annotated[str, StringConstraints(min_length=1, max_length=IDENTIFIER_LENGTH_MAX)]
+
+
+class TermChangeView(View):
+    """A change of the contract's term. It holds `since` a renewal once it is `agreed`; while it is `proposed`, it waits
+    for an admin's consent, and lapses with that renewal."""
+
+    term: str
+    status: TermState
+    interval_months: int
+    since: date
+    reason: str
+    proposed_at: datetime
+    agreed_at: datetime | None
+    ended_at: datetime | None
+
+    @classmethod
+    def of(cls, change: TermChange, contract: Contract) -> TermChangeView:
+        return cls(
+            term=change.id,
+            status=change.state,
+            interval_months=change.interval_months,
+            since=contract.month_start(change.from_month),
+            reason=change.reason,
+            proposed_at=change.proposed_at,
+            agreed_at=change.agreed_at,
+            ended_at=change.ended_at,
+        )
+
+
+class ChangedTermView(View):
+    """A change of the term, and what becomes of the invoices up to its renewal."""
+
+    change: TermChangeView
+    follows: InvoicesToComeView
+
+    @classmethod
+    def of(cls, changed: ChangedTerm) -> ChangedTermView:
+        return cls(
+            change=TermChangeView.of(changed.change, changed.shown.page.account.contract),
+            follows=InvoicesToComeView.of(changed.shown),
+        )
+
+
+class ContractTermView(View):
+    """The interval that holds today, and the newest change of the term: to come, in effect, or ended. Null without."""
+
+    interval_months: int
+    change: TermChangeView | None
+
+    @classmethod
+    def of(cls, page: BillingPage, today: date) -> ContractTermView:
+        contract = page.account.contract
+        change = None if page.term is None else TermChangeView.of(page.term, contract)
+        return cls(interval_months=interval_on(contract, today), change=change)
+
+
 class SubscriptionChangeView(View):
-    """The subscription after a change, and what follows from it."""
+    """The subscription after a change, and what follows from it.
+
+    `replaces_agreed_price` is a price per month that was agreed with the customer, and that ends with the change
+    because it belongs to the tier so far. Null where none ends.
+    """
 
     subscription: SubscriptionView
     follows: InvoicesToComeView
+    replaces_agreed_price: MoneyView | None
 
     @classmethod
     def of(cls, change: SubscriptionChange, today: date) -> SubscriptionChangeView:
@@ -151,7 +232,46 @@ class SubscriptionChangeView(View):
         return cls(
             subscription=SubscriptionView.of(page.subscription, page.account.contract.currency, today),
             follows=InvoicesToComeView.of(change),
+            replaces_agreed_price=None if change.replaces_agreed is None else MoneyView.of(change.replaces_agreed),
         )
+
+
+class CatalogueVersionBody(Body):
+    """The version of the catalogue that the account moves to.
+
+    `effective_on` confirms the day of the preview: another one is refused.
+    """
+
+    version: Annotated[int, Field(strict=True, ge=1, le=VERSION_MAX)]
+    effective_on: IsoDate | None = None
+    reason: Text
+
+
+class CatalogueVersionView(View):
+    """The version of the catalogue that the account has, and the one that it moves to; null without one."""
+
+    catalogue_version: int
+    pending_version: PendingVersionView | None
+
+    @classmethod
+    def of(cls, page: BillingPage, today: date) -> CatalogueVersionView:
+        subscription = page.subscription
+        pending = subscription.pending_version(today)
+        return cls(
+            catalogue_version=subscription.version_on(today),
+            pending_version=None if pending is None else PendingVersionView.of(subscription, pending),
+        )
+
+
+class CatalogueVersionChangeView(View):
+    """The version of the catalogue after a change, and what follows from it once the mail about it went out."""
+
+    version: CatalogueVersionView
+    follows: InvoicesToComeView
+
+    @classmethod
+    def of(cls, change: SubscriptionChange, today: date) -> CatalogueVersionChangeView:
+        return cls(version=CatalogueVersionView.of(change.page, today), follows=InvoicesToComeView.of(change))
 
 
 def _views(charges: tuple[NextCharge, ...]) -> list[NextChargeView]:

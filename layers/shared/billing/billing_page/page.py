@@ -8,9 +8,13 @@ from datetime import date
 from billing.accounts.appointments import Appointment
 from billing.accounts.information import BillingInformation
 from billing.accounts.rules import Account
+from billing.accounts.terms import TermChange
+from billing.invoicing.exemptions.rules import NO_EXEMPTIONS, Exemptions
 from billing.invoicing.invoices import Invoice
+from billing.invoicing.one_offs import NO_ONE_OFFS, OneOffs
 from billing.invoicing.periods import PaidPeriod
 from billing.invoicing.settings import UnconfirmedVatNumber
+from billing.invoicing.tax import Tax
 from billing.invoicing.to_come import InvoicingState, due_of, invoices_to_come, next_invoice
 from billing.invoicing.vat_numbers.rules import VatNumberCheck
 from billing.invoicing.vat_territories import Address
@@ -22,12 +26,13 @@ from billing.subscriptions.subscriber import FixedMonths, Subscriber
 
 @dataclass(frozen=True, slots=True)
 class NextCharge:
-    """The next invoice of an account: its day and its amounts, before credit."""
+    """The next invoice of an account: its day and its amounts, before credit, and the rule and rate of its tax."""
 
     on: date
     net: Money
     tax: Money
     total: Money
+    taxed: Tax
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +40,9 @@ class BillingPage:
     """The content of an account's billing page. `invoices` are the newest ones, newest first.
 
     `period` is the running paid period as stored, `vat_check` the last check of a VAT number, `appointment` the newest
-    appointment of an admin by staff. Each can be None. `payment_term_days` is the account's own payment term of bank
-    transfers, None for that of the deployment.
+    appointment of an admin by staff, `term` the newest change of the contract's term. Each can be None. `exemptions`
+    are those from tax, `one_offs` the charges and the goodwill that are open.
+    `payment_term_days` is the account's own payment term of bank transfers, None for that of the deployment.
     """
 
     account: Account
@@ -47,6 +53,9 @@ class BillingPage:
     period: PaidPeriod | None = None
     vat_check: VatNumberCheck | None = None
     appointment: Appointment | None = None
+    term: TermChange | None = None
+    exemptions: Exemptions = NO_EXEMPTIONS
+    one_offs: OneOffs = NO_ONE_OFFS
     payment_term_days: int | None = None
 
     @property
@@ -65,11 +74,15 @@ class BillingPage:
         self, day: date, today: date, seller: Address, policy: UnconfirmedVatNumber | None
     ) -> tuple[NextCharge, ...]:
         """Returns the invoices that are to come for the contract months that begin before `day`, as of today."""
-        due = due_of(self.subscriber, self.period, today)
-        company = self.information.company.details
-        state = InvoicingState(self.subscriber, company, due, self.period, 0, seller, self.vat_check, policy)
+        state = self._state(self.subscriber, today, seller, policy)
         return tuple(
-            NextCharge(max(today, each.draft.since), each.draft.net, each.draft.tax_amount, each.draft.total)
+            NextCharge(
+                max(today, each.draft.since),
+                each.draft.net,
+                each.draft.tax_amount,
+                each.draft.total,
+                each.draft.tax,
+            )
             for each in invoices_to_come(state, day)
         )
 
@@ -78,12 +91,27 @@ class BillingPage:
 
         `policy` is what the deployment does about unconfirmed VAT numbers, None where it does not check them.
         """
-        subscriber = Subscriber(self.account, self.subscription)
-        due = due_of(subscriber, self.period, today)
-        company = self.information.company.details
-        state = InvoicingState(subscriber, company, due, self.period, 0, seller, self.vat_check, policy)
+        state = self._state(Subscriber(self.account, self.subscription), today, seller, policy)
         following = next_invoice(state, today)
         if following is None:
             return None
         on, draft = following
-        return NextCharge(on, draft.net, draft.tax_amount, draft.total)
+        return NextCharge(on, draft.net, draft.tax_amount, draft.total, draft.tax)
+
+    def _state(
+        self, subscriber: Subscriber, today: date, seller: Address, policy: UnconfirmedVatNumber | None
+    ) -> InvoicingState:
+        """What decides the next invoices. They are shown before credit."""
+        company, due = self.information.company.details, due_of(subscriber, self.period, today)
+        return InvoicingState(
+            subscriber,
+            company,
+            due,
+            self.period,
+            0,
+            seller,
+            self.vat_check,
+            policy,
+            self.exemptions,
+            self.one_offs.open,
+        )

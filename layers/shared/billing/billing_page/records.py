@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from collections.abc import Sequence
+from datetime import date, timedelta
 
 from billing.accounts.appointment_mapping import appointment_from
 from billing.accounts.information import Area
 from billing.accounts.log_in_records import stay
 from billing.accounts.page_rows import details_of, page_rows
 from billing.accounts.records import account_item, information_item, set_vat_number_due, user_item
-from billing.accounts.rules import User
+from billing.accounts.rules import Account, User
+from billing.accounts.term_mapping import term_from, term_item
+from billing.accounts.terms import TermChange
 from billing.accounts.vat_number_due import VatNumberDue
 from billing.billing_page.page import BillingPage
-from billing.ending.due import EndingDue
+from billing.ending.cancellation.records import ending_due
+from billing.ending.due import EndingDue, first_notice
 from billing.ending.due_mapping import stage_body
 from billing.invoicing.due import InvoicingDue, invoicing_due_at
 from billing.invoicing.due_mapping import day_body, invoicing_due_body
+from billing.invoicing.exemptions.mapping import exemptions_of
+from billing.invoicing.exemptions.records import exemptions_item
+from billing.invoicing.exemptions.rules import Exemptions
+from billing.invoicing.one_off_mapping import one_offs_of
 from billing.invoicing.period_mapping import period_of
 from billing.invoicing.summary_mapping import invoice_from
 from billing.invoicing.vat_numbers.mapping import check_from
@@ -59,7 +67,10 @@ class BillingPageStore(SubscriptionStore):
             invoices=tuple(invoice_from(row.body) for row in newest),
             period=period_of(page.get(keys.PAGE_PERIOD)),
             appointment=appointment_from(page.get(keys.PAGE_APPOINTMENT)),
+            term=term_from(page.get(keys.PAGE_TERM)),
             vat_check=None if check is None else check_from(check.body, check.version),
+            exemptions=exemptions_of(page.get(keys.PAGE_TAX_EXEMPTIONS)),
+            one_offs=one_offs_of(page.get(keys.PAGE_ONE_OFFS)),
             payment_term_days=None if method is None else payment_term_from(method.body),
         )
 
@@ -76,6 +87,40 @@ class BillingPageStore(SubscriptionStore):
             write.replace(item, page.subscription.version)
             write.check(partition, keys.PAGE_PERIOD, page.subscriber.fixed.version)
             write.record(event)
+
+    def change_exemptions(self, page: BillingPage, changed: Exemptions, event: Event) -> None:
+        """Replaces the exemptions of a page from tax, and records the event. One transaction.
+
+        Raises ConcurrentChange when the account, the exemptions or the running paid period has changed since the page
+        was read. The account gets its next version, so an invoice that is issued meanwhile by the old exemptions fails.
+        """
+        account = page.account
+        with self._transaction() as write:
+            write.replace(account_item(account), account.version)
+            write.replace(exemptions_item(account, changed), page.exemptions.version)
+            write.check(keys.account(account.id), keys.PAGE_PERIOD, page.subscriber.fixed.version)
+            write.record(event)
+
+    def change_term(
+        self, page: BillingPage, account: Account, change: TermChange, events: Sequence[Event], today: date
+    ) -> None:
+        """Saves a change of the term, the account with its contract after it, and records the events.
+
+        The renewal notice follows the contract. Raises ConcurrentChange when the account, its subscription, its running
+        paid period or the change is not as it was when the page was read. One transaction.
+        """
+        partition = keys.account(account.id)
+        with self._transaction() as write:
+            if account.contract == page.account.contract:
+                write.check(partition, keys.PAGE_ACCOUNT, page.account.version)
+            else:
+                write.replace(account_item(account), page.account.version)
+                ending_due(write, account, first_notice(account.contract, today))
+            write.check(partition, keys.PAGE_SUBSCRIPTION, page.subscription.version)
+            write.check(partition, keys.PAGE_PERIOD, page.subscriber.fixed.version)
+            write.replace(term_item(account.id, change, account.contract), change.version)
+            for event in events:
+                write.record(event)
 
     def provision(
         self,

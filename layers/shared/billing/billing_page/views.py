@@ -11,6 +11,7 @@ from billing.accounts.rules import Account, Status
 from billing.billing_page.page import BillingPage, NextCharge
 from billing.invoicing.settings import UnconfirmedVatNumber
 from billing.invoicing.summary_views import InvoiceView
+from billing.invoicing.tax import TaxRule
 from billing.invoicing.vat_territories import Address
 from billing.payments.method_views import CardView, DebitView
 from billing.payments.methods import Method, PaymentMethod
@@ -21,12 +22,14 @@ from billing.subscriptions.views import SubscriptionView
 class NextChargeView(View):
     """The next charge, as it would be today: `net` before tax, `total` with tax.
 
-    Credit is not taken off: `GET …/invoices/upcoming` shows `credit` and `due`.
+    Credit is not taken off: `GET …/invoices/upcoming` shows `credit` and `due`. With the `tax_rule` `rate_missing` the
+    tax is not known yet, and is to be added.
     """
 
     on: date
     net: MoneyView
     tax: MoneyView
+    tax_rule: TaxRule
     total: MoneyView
 
     @classmethod
@@ -35,6 +38,7 @@ class NextChargeView(View):
             on=charge.on,
             net=MoneyView.of(charge.net),
             tax=MoneyView.of(charge.tax),
+            tax_rule=charge.taxed.rule,
             total=MoneyView.of(charge.total),
         )
 

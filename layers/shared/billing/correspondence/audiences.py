@@ -11,7 +11,7 @@ from enum import Enum, StrEnum, auto
 from billing.accounts.rules import User
 from billing.ending.erasure.rules import ERASED_DOMAIN
 from billing.kernel.account_ids import clock_of
-from billing.kernel.events import Event, EventType
+from billing.kernel.events import Event, EventType, Facts
 from billing.kernel.permissions import Role
 
 
@@ -46,11 +46,18 @@ AUDIENCES: dict[EventType, tuple[Audience, ...]] = {
     EventType.ADMIN_APPOINTMENT_EFFECTIVE: (Audience.ADMINS, Audience.BILLING, Audience.STAFF),
     EventType.ADMIN_APPOINTMENT_ENDED: (Audience.ADMINS, Audience.BILLING, Audience.STAFF),
     EventType.ADDRESS_UNDELIVERABLE: (Audience.ADMINS, Audience.STAFF),
+    EventType.BANK_STATEMENT_IMPORTED: (Audience.STAFF,),
     EventType.BILLING_INFORMATION_CHANGED: (Audience.ADMINS, Audience.BILLING),
     EventType.CANCELLATION_REQUESTED: (Audience.ADMINS, Audience.BILLING, Audience.STAFF),
     EventType.CANCELLATION_WITHDRAWN: (Audience.ADMINS, Audience.BILLING, Audience.STAFF),
     EventType.CARD_EXPIRING: (Audience.ADMINS, Audience.BILLING),
     EventType.CARD_UPDATED: (Audience.ADMINS, Audience.BILLING),
+    EventType.CATALOGUE_VERSION_ANNOUNCED: (Audience.ADMINS, Audience.BILLING),
+    EventType.CATALOGUE_VERSION_POSTPONED: (Audience.ADMINS, Audience.BILLING, Audience.STAFF),
+    EventType.CATALOGUE_VERSION_WITHDRAWN: (Audience.ADMINS, Audience.BILLING),
+    EventType.CONTRACT_TERM_AGREED: (Audience.ADMINS, Audience.BILLING, Audience.STAFF),
+    EventType.CONTRACT_TERM_ENDED: (Audience.ADMINS, Audience.STAFF),
+    EventType.CONTRACT_TERM_PROPOSED: (Audience.ADMINS,),
     EventType.CREDIT_NOTE_ISSUED: (Audience.ADMINS, Audience.BILLING),
     EventType.CREDIT_REFUND_FAILED: (Audience.STAFF,),
     EventType.DISCOUNTS_CHANGED: (Audience.ADMINS, Audience.BILLING),
@@ -61,6 +68,7 @@ AUDIENCES: dict[EventType, tuple[Audience, ...]] = {
     EventType.INVOICE_REMINDED: (Audience.ADMINS, Audience.BILLING),
     EventType.INVOICING_HELD: (Audience.STAFF,),
     EventType.INVOICE_WRITTEN_OFF: (Audience.STAFF,),
+    EventType.ONE_OFF_CHANGED: (Audience.ADMINS, Audience.BILLING, Audience.STAFF),
     EventType.OPEN_CLAIM_CHANGED: (Audience.STAFF,),
     EventType.PAYMENT_DISPUTED: (Audience.STAFF,),
     EventType.PAYMENT_PAST_DUE: (Audience.STAFF,),
@@ -79,7 +87,12 @@ AUDIENCES: dict[EventType, tuple[Audience, ...]] = {
     EventType.SUBSCRIPTION_AUTOSCALED: (Audience.ADMINS, Audience.BILLING),
     EventType.SUBSCRIPTION_CHANGED: (Audience.ADMINS, Audience.BILLING),
     EventType.SUBSCRIPTION_TIER_LOWERED: (Audience.ADMINS, Audience.MANAGER, Audience.BILLING),
+    EventType.TAX_EXEMPTIONS_CHANGED: (Audience.ADMINS, Audience.BILLING),
+    EventType.TAX_EXEMPTION_ENDING: (Audience.STAFF,),
+    EventType.TAX_RATE_MISSING: (Audience.STAFF,),
     EventType.TEST_CLOCK_FAILED: (Audience.STAFF,),
+    EventType.TRANSFER_RECORDED: (Audience.ADMINS, Audience.BILLING),
+    EventType.TRANSFER_TAKEN_BACK: (Audience.ADMINS, Audience.BILLING, Audience.STAFF),
     EventType.USAGE_ABOVE_TIERS: (Audience.STAFF,),
     EventType.USAGE_BELOW_TIER: (Audience.ADMINS,),
     EventType.USAGE_CORRECTED: (Audience.ADMINS,),
@@ -107,8 +120,10 @@ WITH_DOCUMENT = frozenset({EventType.INVOICE_ISSUED, EventType.CREDIT_NOTE_ISSUE
 def is_mailed(event: Event) -> bool:
     """Whether an event sends mail: its type has an audience. One that belongs to no account is for staff alone.
 
-    A correction of usage is mailed only if it undoes an alert that was mailed, a change of a user only if it is one of
-    their role. A reminder that the mail about a failed attempt gives too has no mail of its own.
+    A bank statement is mailed if staff have to decide about it. A correction of usage is mailed only if it undoes an
+    alert that was mailed, a change of a user only if it is one of their role, a transfer only if it pays a part or too
+    much: each invoice that is paid has a mail of its own. A reminder that the mail about a failed attempt gives
+    too has none of its own.
     """
     if event.type is EventType.INVOICE_REMINDED and (event.after or {}).get("mailed_with") is not None:
         return False
@@ -116,8 +131,18 @@ def is_mailed(event: Event) -> bool:
         return False
     if event.type is EventType.USAGE_CORRECTED and (event.after or {}).get("threshold") is None:
         return False
+    if event.type is EventType.TRANSFER_RECORDED and not _leaves_something(event.before or {}, event.after or {}):
+        return False
+    if event.type is EventType.BANK_STATEMENT_IMPORTED and not (event.after or {}).get("doubtful"):
+        return False
     audience = AUDIENCES.get(event.type)
     return audience is not None and (event.account is not None or audience == (Audience.STAFF,))
+
+
+def _leaves_something(before: Facts, after: Facts) -> bool:
+    """Whether a transfer has left something to pay of its invoices, or has left credit or paid others with it."""
+    is_part = any(each["left"]["amount"] for each in after["invoices"])
+    return is_part or bool(after["applied"]) or after["credit"]["amount"] > before["credit"]["amount"]
 
 
 def outlives_account(event: Event) -> bool:
@@ -264,7 +289,11 @@ def _recipients(
     event: Event, users: Sequence[User], billing_address: str | None, staff_address: str | None
 ) -> Iterator[Recipient]:
     facts = event.after or event.before or {}
-    for audience in AUDIENCES.get(event.type, ()):
+    audiences = AUDIENCES.get(event.type, ())
+    if facts.get("replaces_agreed") and Audience.STAFF not in audiences:
+        # A price that staff have agreed with the customer ends with another tier: they hear of it before the day.
+        audiences = (*audiences, Audience.STAFF)
+    for audience in audiences:
         match audience:
             case Audience.ADMINS:
                 yield from (Recipient(user.email, user.name) for user in users if user.role is Role.ADMIN)
@@ -286,8 +315,13 @@ def _recipients(
                 yield Recipient(manager["email"], manager["name"])
             case Audience.NAMED:
                 yield from (Recipient(each["email"], each["name"]) for each in facts["recipients"])
-            case Audience.STAFF if staff_address:
+            case Audience.STAFF if staff_address and not _is_known_to_staff(event):
                 yield Recipient(staff_address, None, is_staff=True)
+
+
+def _is_known_to_staff(event: Event) -> bool:
+    """Whether staff have made the change themselves: of a one-off only its lapse is news to them."""
+    return event.type is EventType.ONE_OFF_CHANGED and (event.after or {}).get("mark") != "lapsed"
 
 
 def reachable(addressed: Sequence[Recipient], undeliverable: Set[str]) -> tuple[Recipient, ...]:

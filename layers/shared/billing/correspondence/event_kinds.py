@@ -40,6 +40,7 @@ from billing.ending.event_schemas import (
     UserErased,
     UserErasureRequested,
 )
+from billing.invoicing.bank_statements.event_schemas import BankEntryDecided, BankStatementImported
 from billing.invoicing.event_schemas import (
     CreditNoteIssued,
     CreditNoteRefunded,
@@ -52,15 +53,20 @@ from billing.invoicing.event_schemas import (
     InvoiceWrittenOff,
     InvoicingHeld,
     InvoicingReleased,
+    OneOffChanged,
     PaymentFailed,
     PaymentPastDue,
     PaymentRefundedOutside,
     PaymentRepaid,
     PaymentUnexpected,
     PeriodFree,
+    TransferRecorded,
+    TransferTakenBack,
 )
 from billing.invoicing.exchange_rates.event_schemas import ExchangeRateMissing, ExchangeRatesReplaced
+from billing.invoicing.exemptions.event_schemas import TaxExemptionEnding, TaxExemptionsChanged
 from billing.invoicing.reconciliation.event_schemas import ReconciliationDiffered
+from billing.invoicing.tax_rates.event_schemas import TaxRateMissing, TaxRatesReplaced
 from billing.invoicing.vat_numbers.event_schemas import (
     VatNumberConfirmed,
     VatNumberDecided,
@@ -96,7 +102,17 @@ from billing.scaling.event_schemas import (
     UsageAboveTiers,
     UsageBelowTier,
 )
-from billing.subscriptions.event_schemas import CatalogueReplaced, DiscountsChanged, SubscriptionChanged
+from billing.subscriptions.event_schemas import (
+    CatalogueReplaced,
+    CatalogueVersionAnnounced,
+    CatalogueVersionPostponed,
+    CatalogueVersionWithdrawn,
+    ContractTermAgreed,
+    ContractTermEnded,
+    ContractTermProposed,
+    DiscountsChanged,
+    SubscriptionChanged,
+)
 from billing.usage.event_schemas import UsageCorrected, UsageRefused, UsageRejected, UsageThresholdReached
 
 AnyEvent = (
@@ -113,12 +129,20 @@ AnyEvent = (
     | AdminAppointmentEffective
     | AdminAppointmentEnded
     | AutoscalingChanged
+    | BankEntryDecided
+    | BankStatementImported
     | BillingInformationChanged
     | CancellationRequested
     | CancellationWithdrawn
     | CardExpiring
     | CardUpdated
     | CatalogueReplaced
+    | CatalogueVersionAnnounced
+    | CatalogueVersionPostponed
+    | CatalogueVersionWithdrawn
+    | ContractTermAgreed
+    | ContractTermEnded
+    | ContractTermProposed
     | CreditNoteIssued
     | CreditNoteRefunded
     | CreditRefunded
@@ -136,6 +160,7 @@ AnyEvent = (
     | InvoicingReleased
     | InvoiceWrittenOff
     | NoticeDeadlineNear
+    | OneOffChanged
     | OpenClaimChanged
     | OpenClaimSettled
     | PaymentDisputed
@@ -158,12 +183,18 @@ AnyEvent = (
     | SubscriptionTierLowered
     | SuccessManagerAssigned
     | SuccessManagerChanged
+    | TaxExemptionEnding
+    | TaxExemptionsChanged
+    | TaxRateMissing
+    | TaxRatesReplaced
     | TestClockAdvancing
     | TestClockCreated
     | TestClockDeleted
     | TestClockDeleting
     | TestClockFailed
     | TestClockReady
+    | TransferRecorded
+    | TransferTakenBack
     | UsageAboveTiers
     | UsageBelowTier
     | UsageCorrected

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Protocol
 
 from billing.accounts.records import AccountStore
 from billing.correspondence.audiences import (
@@ -69,6 +70,19 @@ class Held(BillingError):
     """An earlier mail to the same address comes first."""
 
     code = "held"
+
+
+class Promises(Protocol):
+    """What depends on a mail: it holds only if the mail went out in time (billing.subscriptions.announce_version)."""
+
+    def concerns(self, event: Event) -> bool:
+        """Whether something depends on the mail about an event."""
+
+    def may_be_mailed(self, event: Event) -> bool:
+        """Whether the mail may go out now: it may be too late for what it says, or no longer true."""
+
+    def was_mailed(self, event: Event) -> None:
+        """Called when the mail has gone out to the customer, maybe more than once."""
 
 
 class Unwritable(Unprocessable):
@@ -136,7 +150,8 @@ class Outcome:
 @dataclass(frozen=True, slots=True)
 class Post:
     """What an attempt to send mail needs. `claimant` names the attempt. Mail about accounts on a test clock goes to
-    addresses of `test_mail_domain` only (billing.correspondence.audiences.allowed)."""
+    addresses of `test_mail_domain` only (billing.correspondence.audiences.allowed). `promises` are asked before a mail
+    that something depends on; None where nothing does."""
 
     claimant: str
     now: datetime
@@ -147,10 +162,14 @@ class Post:
     documents: Documents
     write: Write
     test_mail_domain: str = ""
+    promises: Promises | None = None
 
     def send(self, event: Event, held: Mapping[str, BillingError] | None = None) -> Outcome:
         """Mails about an event, except to the addresses that are `held`, with the reason. Costs: see notify."""
         if not is_mailed(event):
+            return Outcome()
+        promise = self.promises if self.promises is not None and self.promises.concerns(event) else None
+        if promise is not None and not promise.may_be_mailed(event):
             return Outcome()
         if event.account is not None and self.now - event.time > ON_TIME:
             event = self.deliveries.as_recorded(event)
@@ -165,6 +184,7 @@ class Post:
         except (NotAllSent, UpstreamFailed) as failure:
             return Outcome(len(addressed), failures={each.email: failure for each in to}, for_all=failure)
         sent = 0
+        has_customer = False
         unwritable = None
         for recipient in to:
             if recipient.email in failures:
@@ -172,10 +192,15 @@ class Post:
             try:
                 message = _build(self.write, event, letter_context, recipient, document)
                 sent += self._deliver(event, recipient, message)
+                has_customer |= not recipient.is_staff
             except Unwritable as failure:
                 unwritable = unwritable or failure
             except (ConcurrentChange, UpstreamFailed) as failure:
                 failures[recipient.email] = failure
+        if promise is not None and has_customer:
+            promise.was_mailed(event)
+        elif promise is not None and not failures:
+            unwritable = unwritable or Unwritable("Nobody of the account can be mailed, so it does not hold.")
         return Outcome(len(addressed), sent, failures, unwritable=unwritable)
 
     def send_in_order(self, event: Event, attempt: int) -> DeliveryCounts:

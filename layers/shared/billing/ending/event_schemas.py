@@ -11,7 +11,8 @@ from billing.platform.events.facts import ContractFacts, InvoiceToComeFacts, Lin
 
 class CancellationFacts(Facts):
     """`active_until` is the first day that is not served; what is paid for is used up by then. `receipt` names
-    this cancellation wherever it is spoken of."""
+    this cancellation wherever it is spoken of. `goodwill_lapses` is the goodwill, before tax, that no invoice is left
+    for; older events are without."""
 
     receipt: Identifier
     requested_by: PersonFacts
@@ -21,6 +22,7 @@ class CancellationFacts(Facts):
     active_until: date
     charges_still_due: list[InvoiceToComeFacts]
     purge_on: date
+    goodwill_lapses: MoneyFacts | None = None
 
 
 class RenewalFacts(Facts):

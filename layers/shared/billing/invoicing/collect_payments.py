@@ -37,7 +37,6 @@ from billing.invoicing.dunning import (
     is_due,
     is_retried_at_once,
     mark_past_due,
-    mark_received,
     retry_now,
     too_small,
     transfer_due,
@@ -49,9 +48,8 @@ from billing.invoicing.records import UNREADABLE, BillingContext, InvoiceRecord,
 from billing.invoicing.remind import is_reminder_due, reminder_events, with_reminder
 from billing.invoicing.settings import InvoicingSettings
 from billing.kernel.account_ids import clock_of
-from billing.kernel.errors import AnswerLost, Conflict, RuleViolation, UpstreamFailed, Violation
+from billing.kernel.errors import AnswerLost, Conflict, UpstreamFailed
 from billing.kernel.events import Event, RequestContext, by_system
-from billing.kernel.field_codes import FieldCode
 from billing.kernel.money import Money, amount_covered, charged_units
 from billing.payments.charge_limits import ChargeObstacle, charge_obstacle
 from billing.payments.gateway import (
@@ -217,48 +215,6 @@ def try_payment_again(
 def _as_written(number: str, unpaid: Sequence[InvoiceRecord]) -> InvoiceRecord:
     """An invoice that `save_changes` has written."""
     return next(each for each in unpaid if each.invoice.number == number)
-
-
-def record_payment(
-    billing: BillingContext,
-    number: str,
-    paid_on: date,
-    reference: str,
-    *,
-    context: RequestContext,
-    store: InvoiceStore,
-    gateway: PaymentGateway,
-) -> InvoiceRecord:
-    """The invoice that staff have found paid on the bank account. The same again changes nothing.
-
-    Its PaymentIntent is cancelled first, so that nobody pays twice. Two queries and one transaction. Raises NotFound,
-    AlreadyPaid, RuleViolation for a day to come or before the invoice, ConcurrentChange when the payment has changed
-    since it was read, UpstreamFailed.
-    """
-    account = billing.subscriber.account
-    record = store.record(account.id, number)
-    payment = record.payment
-    if payment.status is InvoiceStatus.PAID and (payment.reference, payment.paid_on) == (reference, paid_on):
-        return record
-    today = account.contract.today(context.time)
-    if paid_on > max(today, record.invoice.produced_on):  # the seller's day may be one ahead of the account's
-        raise RuleViolation(
-            Violation(("paid_on",), "It must not be a day to come.", FieldCode.TOO_LATE, {"max": today})
-        )
-    if paid_on < record.invoice.produced_on:
-        raise RuleViolation(
-            Violation(
-                ("paid_on",),
-                "The invoice was not issued before that day.",
-                FieldCode.TOO_EARLY,
-                {"min": record.invoice.produced_on},
-            )
-        )
-    received = mark_received(payment, paid_on, Method.BANK_TRANSFER, reference)
-    unpaid = [*store.unpaid(account.id)]
-    changes = [PaymentChange(record, received), *without_intent(record, unpaid, context, gateway)]
-    store.settle(billing, changes, payment_events(changes, context, ""))
-    return changes[0].written
 
 
 def begin_consent(account: str, number: str, *, store: InvoiceStore, gateway: PaymentGateway) -> NewSetup:

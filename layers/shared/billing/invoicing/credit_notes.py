@@ -7,7 +7,7 @@ The money of a credit note goes one way: cancelled, refunded, or to the credit b
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from datetime import date
@@ -16,11 +16,18 @@ from fractions import Fraction
 from billing.invoicing.dunning import InvoicePayment
 from billing.invoicing.entries import Entry, EntryKind, refundable, refunded_outside, sum_of
 from billing.invoicing.exchange_rates.rules import SellerTax
-from billing.invoicing.invoices import BillingReason, Correction, InvoiceDraft, InvoiceStatus, IssuedInvoice
+from billing.invoicing.invoices import (
+    BillingReason,
+    Correction,
+    CreditedPart,
+    InvoiceDraft,
+    InvoiceStatus,
+    IssuedInvoice,
+)
 from billing.kernel.errors import Conflict, RuleViolation, Violation
 from billing.kernel.field_codes import FieldCode
-from billing.kernel.money import Money, charged_units
-from billing.subscriptions.pricing import InvoiceLine
+from billing.kernel.money import Money, charged_units, decimal_text
+from billing.subscriptions.pricing import InvoiceLine, amount_of_last, last_months
 
 
 class AlreadyCredited(Conflict):
@@ -33,9 +40,19 @@ class AlreadyCredited(Conflict):
 
 
 class NotCorrectable(Conflict):
-    """The invoice is itself a credit note, or its payment is in transit."""
+    """The invoice is itself a credit note, its payment is in transit, or its state allows no other one in its place."""
 
     code = "not-correctable"
+
+
+@dataclass(frozen=True, slots=True)
+class RequestedPart:
+    """A part of a line to credit: the position of the line, and either a net amount in minor units or a number of
+    months, its last ones."""
+
+    line: int
+    amount: int | None = None
+    months: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,67 +72,128 @@ class CreditNoteAllocation:
     refunded_before: int = 0
 
 
-def lines_to_credit(
-    invoice: IssuedInvoice, payment: InvoicePayment, requested: tuple[int, ...] | None
-) -> tuple[int, ...]:
-    """The positions of the lines to credit: the requested ones, or with None all that are not credited yet.
+def to_credit(
+    invoice: IssuedInvoice,
+    payment: InvoicePayment,
+    requested: tuple[int, ...] | None,
+    parts: tuple[RequestedPart, ...] = (),
+) -> tuple[tuple[int, ...], tuple[CreditedPart, ...]]:
+    """What to credit: the positions of the requested lines, or with None and no parts of all that are left; and the
+    requested parts of other lines. A part that is all that is left of its line is that line.
 
     What is taken off the whole goes back in shares with the products' lines, so it cannot be requested alone; with the
     last product's line it is credited too. Raises RuleViolation for a position that does not exist, is named twice, or
-    is such a discount; AlreadyCredited; NotCorrectable.
+    is such a discount, and for a part that is more than is left of its line; AlreadyCredited; NotCorrectable.
     """
-    if invoice.corrects is not None:
-        raise NotCorrectable("A credit note is not corrected: issue what is right by another invoice.")
-    if payment.status is InvoiceStatus.IN_TRANSIT:
-        raise NotCorrectable("Its payment is on its way. Wait until it has arrived, or failed.")
+    require_correctable(invoice, payment)
     positions = range(len(invoice.draft.lines))
     credited = {position for position, _ in payment.credited}
     if payment.taken_back and creditable(invoice, payment) <= 0:
         raise AlreadyCredited
     if requested is None:
-        requested = tuple(position for position in positions if position not in credited)
-    for place, position in enumerate(requested):
-        if position not in positions:
-            raise RuleViolation(
-                Violation(
-                    ("lines", place),
-                    f"The invoice has the lines 0 to {len(positions) - 1}.",
-                    FieldCode.UNKNOWN,
-                    {"min": 0, "max": len(positions) - 1},
-                )
-            )
-        if position in requested[:place]:
-            raise RuleViolation(Violation(("lines", place), "This line stands here twice.", FieldCode.DUPLICATE))
-    if not requested or credited & {*requested}:
+        requested = () if parts else tuple(position for position in positions if position not in credited)
+    _check_positions(invoice, requested, parts)
+    if not (requested or parts) or credited & {*requested, *(part.line for part in parts)}:
         raise AlreadyCredited
     on_the_whole = {position for position in positions if invoice.draft.lines[position].product is None}
+    for place, part in enumerate(parts):
+        if part.line in on_the_whole:
+            raise RuleViolation(Violation(("parts", place, "line"), _HAS_SHARES, FieldCode.UNSUPPORTED))
+    known = [_part(invoice, payment, part, place) for place, part in enumerate(parts)]
+    rest = _rest_of_lines(invoice, payment)
+    whole = {part.line for part in known if part.amount == rest[part.line]}
+    requested = (*requested, *sorted(whole))
+    only_parts = tuple(part for part in known if part.line not in whole)
     if credited | {*requested} | on_the_whole == {*positions}:
-        return tuple(sorted({*requested} | (on_the_whole - credited)))
+        return tuple(sorted({*requested} | (on_the_whole - credited))), only_parts
     for place, position in enumerate(requested):
         if position in on_the_whole:
-            reason = "What is taken off the whole goes back with the other lines: each has its share."
-            raise RuleViolation(Violation(("lines", place), reason, FieldCode.UNSUPPORTED))
-    return requested
+            raise RuleViolation(Violation(("lines", place), _HAS_SHARES, FieldCode.UNSUPPORTED))
+    return requested, only_parts
 
 
-def credit_note_draft(invoice: IssuedInvoice, payment: InvoicePayment, lines: tuple[int, ...]) -> InvoiceDraft:
-    """The draft of a credit note of what is left of the lines at these positions; its amounts are negative.
+def lines_to_credit(
+    invoice: IssuedInvoice, payment: InvoicePayment, requested: tuple[int, ...] | None
+) -> tuple[int, ...]:
+    """The positions of the lines to credit, without parts of others. See to_credit."""
+    return to_credit(invoice, payment, requested)[0]
+
+
+def require_correctable(invoice: IssuedInvoice, payment: InvoicePayment) -> None:
+    """Raises NotCorrectable for a credit note, and while the invoice's payment is in transit."""
+    if invoice.corrects is not None:
+        raise NotCorrectable("A credit note is not corrected: issue what is right by another invoice.")
+    if payment.status is InvoiceStatus.IN_TRANSIT:
+        raise NotCorrectable("Its payment is on its way. Wait until it has arrived, or failed.")
+
+
+_HAS_SHARES = "What is taken off the whole goes back with the other lines: each has its share."
+
+
+def _check_positions(invoice: IssuedInvoice, lines: Sequence[int], parts: Sequence[RequestedPart]) -> None:
+    named = [(("lines", place), position) for place, position in enumerate(lines)]
+    last = len(invoice.draft.lines) - 1
+    seen: set[int] = set()
+    for path, position in [*named, *((("parts", place, "line"), part.line) for place, part in enumerate(parts))]:
+        if not 0 <= position <= last:
+            detail = f"The invoice has the lines 0 to {last}."
+            raise RuleViolation(Violation(path, detail, FieldCode.UNKNOWN, {"min": 0, "max": last}))
+        if position in seen:
+            raise RuleViolation(Violation(path, "This line stands here twice.", FieldCode.DUPLICATE))
+        seen.add(position)
+
+
+def _part(invoice: IssuedInvoice, payment: InvoicePayment, part: RequestedPart, place: int) -> CreditedPart:
+    """The net amount of a requested part. Raises RuleViolation where the line has less, AlreadyCredited for nothing."""
+    line, most = invoice.draft.lines[part.line], _rest_of_lines(invoice, payment)[part.line]
+    if most <= 0:
+        raise AlreadyCredited
+    amount, field = part.amount or 0, "amount"
+    if part.months is not None:
+        field, in_all = "months", sum(step.months for step in line.steps)
+        if part.months > in_all:
+            detail = f"The line has {in_all} months."
+            raise RuleViolation(Violation(("parts", place, field), detail, FieldCode.TOO_LARGE, {"max": in_all}))
+        amount = amount_of_last(line, part.months)
+    if amount > most:
+        detail = f"{decimal_text(Money(most, line.net.currency))} {line.net.currency} is left of this line."
+        limits = {"max": most} if part.months is None else {}  # of an amount, and not of months
+        raise RuleViolation(Violation(("parts", place, field), detail, FieldCode.TOO_LARGE, limits))
+    if amount <= 0:
+        detail = "These months cost nothing."
+        raise RuleViolation(Violation(("parts", place, field), detail, FieldCode.TOO_SMALL, {"min": 1}))
+    return CreditedPart(part.line, amount, part.months)
+
+
+def credit_note_draft(
+    invoice: IssuedInvoice,
+    payment: InvoicePayment,
+    lines: tuple[int, ...],
+    parts: tuple[CreditedPart, ...] = (),
+    start: date | None = None,
+) -> InvoiceDraft:
+    """The draft of a credit note of what is left of the lines at these positions, and of parts of other lines; its
+    amounts are negative. `start` is that of the contract, whose months the parts may be.
 
     Each line has its share of what is taken off the whole. The credit notes of an invoice never exceed its total, and
     those of all of its lines add up to it, tax included. Raises AlreadyCredited where nothing is left of these lines;
     RuleViolation where discounts make their sum negative.
     """
-    net = payment.credited_net - _credited_net(invoice, payment, {*lines})
-    remaining = _lines_left(invoice, payment)
-    products = [remaining[position] for position in sorted(lines) if remaining[position].product is not None]
+    net = payment.credited_net - _credited_net(invoice, payment, {*lines}, parts)
+    remaining, rest = _lines_left(invoice, payment), _rest_of_lines(invoice, payment)
+    products = [
+        replace(remaining[position], net=Money(rest[position], remaining[position].net.currency))
+        for position in sorted(lines)
+        if remaining[position].product is not None
+    ]
+    products += [_line_of(part, remaining[part.line], start or invoice.draft.since) for part in parts]
     reversed_lines = [replace(line, net=_negative(line.net)) for line in products]
     currency = invoice.draft.total.currency
     share = net - sum(line.net.amount for line in reversed_lines)
     if share:
         on_the_whole = [line for line in remaining if line.product is None]
-        steps = tuple(step for line in on_the_whole for step in line.steps)
         if on_the_whole:
-            reversed_lines.append(replace(on_the_whole[0], steps=steps, net=Money(share, currency)))
+            reversed_lines += _shares(on_the_whole, share)
         elif reversed_lines:
             last = reversed_lines[-1]
             reversed_lines[-1] = replace(last, net=Money(last.net.amount + share, currency))
@@ -132,6 +210,21 @@ def credit_note_draft(invoice: IssuedInvoice, payment: InvoicePayment, lines: tu
 def creditable(invoice: IssuedInvoice, payment: InvoicePayment) -> int:
     """What credit notes have left of an invoice before tax, in minor units."""
     return invoice.draft.net.amount - payment.credited_net
+
+
+def creditable_of_months(invoice: IssuedInvoice, payment: InvoicePayment) -> int:
+    """What credit notes have left of an invoice before tax for its contract months: its one-off charges are left out.
+
+    Those have their share of what is taken off the whole. In minor units.
+    """
+    credited = {position for position, _ in payment.credited}
+    lines, rest = _lines_left(invoice, payment), _rest_of_lines(invoice, payment)
+    charges = {
+        position: rest[position]
+        for position, line in enumerate(lines)
+        if line.one_off is not None and line.product is not None and position not in credited
+    }
+    return creditable(invoice, payment) - _net_of(lines, charges)
 
 
 def within(lines: Sequence[InvoiceLine], most: int) -> tuple[InvoiceLine, ...]:
@@ -164,21 +257,36 @@ def taken_back_draft(
 
 
 def allocate(
-    invoice: IssuedInvoice, payment: InvoicePayment, correction: Correction, credit_note: str, total: int, today: date
+    invoice: IssuedInvoice,
+    payment: InvoicePayment,
+    correction: Correction,
+    credit_note: str,
+    total: int,
+    today: date,
+    kept: int = 0,
 ) -> CreditNoteAllocation:
     """Divides the `total` of a credit note, in minor units, at least 0.
+
+    What was paid stays as credit up to `kept`: the invoice that is issued in its place takes it.
 
     The unpaid part is cancelled, what was refunded without a credit note is explained, the charged part is refunded,
     and the rest goes to the credit balance, such as what was paid by transfer or with earlier credit. An invoice
     credited wholly before it is paid is void.
     """
-    credited = (*payment.credited, *((position, credit_note) for position in correction.lines))
-    credited_net = _credited_net(invoice, payment, {*correction.lines})
     divided = _divided(
-        replace(payment, credited=credited, credited_net=credited_net),
+        replace(
+            payment,
+            credited=(*payment.credited, *((position, credit_note) for position in correction.lines)),
+            credited_parts=(
+                *payment.credited_parts,
+                *((part.line, credit_note, part.amount) for part in correction.parts),
+            ),
+            credited_net=_credited_net(invoice, payment, {*correction.lines}, correction.parts),
+        ),
         Money(-total, invoice.draft.total.currency),
         credit_note,
         today,
+        kept,
     )
     if not divided.pre_payment:
         return divided
@@ -209,12 +317,12 @@ def allocate_taken_back(
     return replace(divided, payment=after)
 
 
-def _divided(payment: InvoicePayment, of: Money, credit_note: str, today: date) -> CreditNoteAllocation:
+def _divided(payment: InvoicePayment, of: Money, credit_note: str, today: date, kept: int = 0) -> CreditNoteAllocation:
     total = -of.amount
     waived = min(total, max(0, payment.balance))
     source, most = refundable(payment.entries) or (None, 0)
     before = min(total - waived, refunded_outside(payment.entries))
-    refunded = min(total - waived - before, most)
+    refunded = min(max(0, total - waived - before - kept), most)
     if not charged_units(Money(refunded, of.currency)):
         refunded = 0  # the payment service refunds no such fraction
     carried = total - waived - before - refunded
@@ -249,14 +357,26 @@ def credit_outcome(corrected: InvoicePayment, credit_note: IssuedInvoice) -> Cre
     return outcome if total == -credit_note.draft.total.amount else None
 
 
-def _credited_net(invoice: IssuedInvoice, payment: InvoicePayment, positions: AbstractSet[int]) -> int:
-    """What all credit notes come to before tax, in minor units, when the lines at these positions are credited too.
+def _credited_net(
+    invoice: IssuedInvoice,
+    payment: InvoicePayment,
+    positions: AbstractSet[int],
+    parts: Sequence[CreditedPart] = (),
+) -> int:
+    """What all credit notes come to before tax, in minor units, when the lines at these positions, and these parts, are
+    credited too.
 
     With the last line it is the invoice: what paid periods have taken back is no part of the lines any more.
     """
     credited = {position for position, _ in payment.credited} | positions
     remaining = _lines_left(invoice, payment)
-    net = sum(amount for _, amount in payment.taken_back) + _net_of(remaining, credited)
+    of_parts = {position: _in_parts(payment, position) for position, _, _ in payment.credited_parts}
+    for part in parts:
+        of_parts[part.line] = of_parts.get(part.line, 0) + part.amount
+    # A paid period may have taken back meanwhile what a part was of.
+    gross = {position: min(amount, max(0, remaining[position].net.amount)) for position, amount in of_parts.items()}
+    gross |= {position: remaining[position].net.amount for position in credited}
+    net = sum(amount for _, amount in payment.taken_back) + _net_of(remaining, gross)
     products = {position for position, line in enumerate(remaining) if line.product is not None}
     if not payment.taken_back:
         return net
@@ -268,18 +388,55 @@ def _lines_left(invoice: IssuedInvoice, payment: InvoicePayment) -> list[Invoice
     """The lines of an invoice without what paid periods have taken back of their products."""
     lines = []
     for line in invoice.draft.lines:
-        taken = sum(amount for product, amount in payment.taken_back if product == line.product)
+        of_months = payment.taken_back if line.one_off is None else ()
+        taken = sum(amount for product, amount in of_months if product == line.product)
         lines.append(replace(line, net=Money(line.net.amount - taken, line.net.currency)) if taken else line)
     return lines
 
 
-def _net_of(lines: Sequence[InvoiceLine], positions: AbstractSet[int]) -> int:
-    """What the lines at these positions come to before tax, in minor units, with their share of what is taken off the
-    whole. The share of some lines is rounded as one, so that all lines together have the whole of it.
+def _rest_of_lines(invoice: IssuedInvoice, payment: InvoicePayment) -> list[int]:
+    """What is left of each line, in minor units: without what paid periods and credit notes of parts have taken back.
+    That of a line that was credited as a whole has no meaning."""
+    return [
+        line.net.amount - _in_parts(payment, position) for position, line in enumerate(_lines_left(invoice, payment))
+    ]
+
+
+def _shares(on_the_whole: Sequence[InvoiceLine], share: int) -> list[InvoiceLine]:
+    """The lines of a share of what is taken off the whole: one of the discounts, and one of each goodwill.
+
+    Paid periods know of the discounts only, so these have what the rounding leaves.
+    """
+    discounts = [line for line in on_the_whole if line.one_off is None]
+    goodwill = [line for line in on_the_whole if line.one_off is not None]
+    total = sum(line.net.amount for line in on_the_whole)
+    nets = [round(Fraction(share * line.net.amount, total)) if total else 0 for line in goodwill]
+    rest = share - sum(nets)
+    if discounts:
+        steps = tuple(step for line in discounts for step in line.steps)
+        lines = [(replace(discounts[0], steps=steps), rest), *zip(goodwill, nets, strict=True)]
+    else:
+        lines = [*zip(goodwill, [nets[0] + rest, *nets[1:]], strict=True)]
+    return [replace(line, net=Money(net, line.net.currency)) for line, net in lines if net]
+
+
+def _in_parts(payment: InvoicePayment, position: int) -> int:
+    return sum(amount for line, _, amount in payment.credited_parts if line == position)
+
+
+def _line_of(part: CreditedPart, line: InvoiceLine, start: date) -> InvoiceLine:
+    """The line of a part: with the steps of its months, or without any for an amount that staff have named."""
+    steps = () if part.months is None else last_months(line.steps, part.months, start)
+    return replace(line, steps=steps, instead_of=(), net=Money(part.amount, line.net.currency))
+
+
+def _net_of(lines: Sequence[InvoiceLine], credited: Mapping[int, int]) -> int:
+    """What is credited of the lines at these positions before tax, in minor units, with its share of what is taken off
+    the whole. The share is rounded as one, so that all lines together have the whole of it.
     """
     on_the_whole = sum(line.net.amount for line in lines if line.product is None)
     products = sum(line.net.amount for line in lines if line.product is not None)
-    net = sum(lines[position].net.amount for position in positions if lines[position].product is not None)
+    net = sum(amount for position, amount in credited.items() if lines[position].product is not None)
     if net == products:
         return net + on_the_whole
     return net + (0 if products <= 0 else round(Fraction(on_the_whole * net, products)))

@@ -106,12 +106,14 @@ _FAILED = frozenset({EntryKind.REFUND_FAILED, EntryKind.REFUND_OUTSIDE_FAILED, E
 class _Trace:
     """Follows credit through the entries of all invoices, in the order of their days. The oldest credit is used first.
 
-    `pool` is the credit that there is, `used` what of it has paid each invoice.
+    `pool` is the credit that there is, `used` what of it has paid each invoice. `missing` is credit that was taken back
+    with a transfer before what it had paid was given back.
     """
 
     invoices: Sequence[Document]
     pool: list[CreditPart] = field(default_factory=list)
     used: dict[str, list[CreditPart]] = field(default_factory=dict)
+    missing: int = 0
 
     def parts(self) -> tuple[CreditPart, ...]:
         events = sorted(
@@ -136,6 +138,14 @@ class _Trace:
             self.pool += _first(self._charged_for(invoice), number, amount)
         elif entry.kind is EntryKind.CREDIT_APPLIED:
             self.used.setdefault(number, []).extend(self._take(self.pool, amount))
+        elif entry.kind is EntryKind.CREDIT_UNAPPLIED:
+            self._give_back(number, amount)
+        elif entry.kind is EntryKind.CREDIT_TAKEN_BACK:
+            # By transfer, and of this invoice, as far as there is such: the credit of a transfer goes with it.
+            of_it = [each for each in self.pool if each.number == number]
+            of_it.sort(key=lambda each: each.payment is not None)
+            taken = self._take([*of_it, *(each for each in self.pool if each not in of_it)], amount)
+            self.missing += amount - sum(each.amount for each in taken)
         elif entry.kind is EntryKind.REPAID_BY_HAND:
             own = [each for each in self.pool if each.number == number]
             self._take([*own, *(each for each in self.pool if each.number != number)], amount)
@@ -144,6 +154,21 @@ class _Trace:
             self._take([*of_it, *(each for each in self.pool if each not in of_it)], amount)
         elif entry.kind in {EntryKind.REFUND_FAILED, EntryKind.CREDIT_REFUND_FAILED}:
             self.pool.append(CreditPart(number, None, amount))
+
+    def _give_back(self, number: str, amount: int) -> None:
+        """Puts what has paid an invoice back into the pool, the newest first. What a transfer that was taken back lacks
+        goes from it at once: the entries of the same day are in the order of their invoices."""
+        used = self.used.get(number, [])
+        while used and amount:
+            last = used.pop()
+            share = min(last.amount, amount)
+            if share < last.amount:
+                used.append(replace(last, amount=last.amount - share))
+            gone = min(share, self.missing)
+            self.missing -= gone
+            amount -= share
+            if share > gone:
+                self.pool.append(replace(last, amount=share - gone))
 
     def _take(self, wanted: Sequence[CreditPart], amount: int) -> list[CreditPart]:
         """Takes an amount out of the pool, from the `wanted` parts in their order. Returns what was taken."""

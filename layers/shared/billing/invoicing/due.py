@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from billing.invoicing.exchange_rates.rules import AwaitedRate
+from billing.invoicing.tax import AwaitedTaxRate
 from billing.kernel.contract_calendar import Contract
 from billing.kernel.schedules import start_of
 
@@ -16,12 +17,13 @@ class InvoicingDue:
 
     Every contract month is processed. Only those where a paid period begins or a tier changes have an invoice.
     `settled` are the decisions whose tier changes are already invoiced for the running paid period. `awaits_rate` is
-    the exchange rate that the month's invoice waits for, None for none.
+    the exchange rate that the month's invoice waits for, `awaits_tax` the seller's own tax rate; None for none.
     """
 
     month: int
     settled: tuple[str, ...] = ()
     awaits_rate: AwaitedRate | None = None
+    awaits_tax: AwaitedTaxRate | None = None
 
 
 def invoicing_due_at(due: InvoicingDue, contract: Contract) -> datetime:

@@ -7,19 +7,22 @@ from datetime import date
 
 from billing.invoicing.due import CollectionDue, InvoicingDue
 from billing.invoicing.exchange_rates.mapping import awaited_from
+from billing.invoicing.tax_rates.mapping import awaited_tax_from
 from billing.platform.dynamodb.bodies import parsed, text
 
 
 def invoicing_due_body(due: InvoicingDue) -> str:
     body = asdict(due)
-    if due.awaits_rate is None:
-        del body["awaits_rate"]  # as older items were written: a condition compares the whole body
+    for name in ("awaits_rate", "awaits_tax"):
+        if body[name] is None:
+            del body[name]  # as older items were written: a condition compares the whole body
     return text(body)
 
 
 def invoicing_due_from(stored: str) -> InvoicingDue:
     body = parsed(stored)
-    return InvoicingDue(body["month"], tuple(body["settled"]), awaited_from(body.get("awaits_rate")))
+    rate, tax = awaited_from(body.get("awaits_rate")), awaited_tax_from(body.get("awaits_tax"))
+    return InvoicingDue(body["month"], tuple(body["settled"]), rate, tax)
 
 
 def day_body(day: date) -> str:

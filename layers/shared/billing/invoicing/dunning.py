@@ -11,6 +11,7 @@ from billing.invoicing.entries import (
     attempt_under_way,
     balances,
     credit_from,
+    overpaid_net,
     received,
     refunded_outside,
     refunds,
@@ -44,7 +45,8 @@ class InvoicePayment:
     the invoice is past due. `reference` is the reference of a bank transfer. From `credit_on` on the account's credit
     waits to pay it: a charge that may still succeed is cancelled first.
 
-    `credited` holds the position of each credited line with the number of its credit note. `taken_back` holds what
+    `credited` holds the position of each credited line with the number of its credit note, `credited_parts` those of
+    other lines of which a part was credited, with the net amount of the part. `taken_back` holds what
     paid periods do not owe any more of a product, before tax, below zero for what they owe more. `credited_net` is what
     all credit notes come to before tax.
 
@@ -70,6 +72,7 @@ class InvoicePayment:
     is_past_due: bool = False
     is_exhausted: bool = False
     credited: tuple[tuple[int, str], ...] = ()
+    credited_parts: tuple[tuple[int, str, int], ...] = ()
     credited_net: int = 0
     taken_back: tuple[tuple[str | None, int], ...] = ()
     reminders: Reminders = NOT_REMINDED
@@ -85,7 +88,12 @@ class InvoicePayment:
     @property
     def left(self) -> int:
         """What is still to be paid of an invoice, or to be refunded by a credit note."""
-        return max(0, self.balance - sum_of(self.entries, EntryKind.WRITTEN_OFF))
+        return max(0, self.balance - self.written_off)
+
+    @property
+    def written_off(self) -> int:
+        """What staff do not expect to be paid any more."""
+        return sum_of(self.entries, EntryKind.WRITTEN_OFF) - sum_of(self.entries, EntryKind.WRITE_OFF_TAKEN_BACK)
 
     @property
     def status(self) -> InvoiceStatus:
@@ -96,8 +104,9 @@ class InvoicePayment:
             return InvoiceStatus.PAST_DUE if self.is_past_due else InvoiceStatus.OPEN
         if self.balance > 0:
             return InvoiceStatus.UNCOLLECTIBLE
-        kept = received(self.entries) - sum_of(self.entries, EntryKind.OVERPAID)
-        if self.waived and self.credited_total >= self.owed and kept <= 0:
+        kept = received(self.entries) - overpaid_net(self.entries)
+        was_unpaid = self.waived or sum_of(self.entries, EntryKind.CREDIT_TAKEN_BACK)
+        if was_unpaid and self.credited_total >= self.owed and kept <= 0:
             return InvoiceStatus.VOID
         return InvoiceStatus.PAID
 
@@ -113,6 +122,15 @@ class InvoicePayment:
                 paid = day
             before = balance
         return paid
+
+    @property
+    def paid(self) -> int:
+        """What of an invoice is paid, with credit too, or what a credit note has given back. What was overpaid is no
+        part of it, nor what is waived or written off."""
+        if self.is_credit_note:
+            return self.owed - max(0, self.balance)
+        applied = sum_of(self.entries, EntryKind.CREDIT_APPLIED) - sum_of(self.entries, EntryKind.CREDIT_UNAPPLIED)
+        return received(self.entries) - overpaid_net(self.entries) + applied
 
     @property
     def waived(self) -> int:
@@ -394,17 +412,6 @@ def awaiting_transfer(payment: InvoicePayment, until: date, agreed_on: date | No
         transfer_by=until,
         transfer_agreed_on=agreed_on,
     )
-
-
-def mark_received(payment: InvoicePayment, on: date, method: Method, reference: str) -> InvoicePayment:
-    """The payment after staff have recorded the arrival of the money, of one that was written off too.
-
-    Raises AlreadyPaid.
-    """
-    if payment.status not in {*UNPAID, InvoiceStatus.UNCOLLECTIBLE}:
-        raise AlreadyPaid
-    entry = Entry(EntryKind.TRANSFERRED, payment.balance, on, reference)
-    return replace(payment.without_intent(), method=method, reference=reference).with_entries(entry)
 
 
 def retry_now(payment: InvoicePayment) -> InvoicePayment:

@@ -16,17 +16,21 @@ class EntryKind(StrEnum):
 
     CHARGED = "charged"
     TRANSFERRED = "transferred"
+    TRANSFER_TAKEN_BACK = "transfer_taken_back"
     CREDIT_APPLIED = "credit_applied"
+    CREDIT_UNAPPLIED = "credit_unapplied"
     WAIVED = "waived"
     RETURNED = "returned"
     CARRIED = "carried"
     OVERPAID = "overpaid"
+    CREDIT_TAKEN_BACK = "credit_taken_back"
     DISPUTED = "disputed"
     DISPUTE_CLOSED = "dispute_closed"
     CHARGED_BACK = "charged_back"
     CHARGE_BACK_WON = "charge_back_won"
     REPAID_BY_HAND = "repaid_by_hand"
     WRITTEN_OFF = "written_off"
+    WRITE_OFF_TAKEN_BACK = "write_off_taken_back"
     REFUND_BEGUN = "refund_begun"
     REFUND_DONE = "refund_done"
     REFUND_FAILED = "refund_failed"
@@ -49,6 +53,11 @@ class Entry:
     as well. A bank that takes a payment back has DISPUTED it at first, and CHARGED_BACK once it has decided so; or the
     DISPUTE is CLOSED, and one that was charged back may be WON later. Staff have REPAID credit BY_HAND, or WRITTEN_OFF
     what will not be paid.
+
+    A transfer that staff have recorded wrongly is TAKEN_BACK: the invoice is owed again. The credit that came from it
+    is TAKEN_BACK too, from the invoice that holds it: what was OVERPAID or CARRIED there was not paid. Credit that has
+    paid another invoice by then is UNAPPLIED: that invoice is owed again. The WRITE_OFF of what the transfer had left
+    is TAKEN_BACK with it.
 
     A refund of a credit note is BEGUN before it is asked for, with the number of the attempt as its `reference`. It is
     DONE or has FAILED with the id of the refund. One that was done may fail days later. At the end of an account the
@@ -78,8 +87,11 @@ _OWED_LESS = {
     EntryKind.WAIVED: 1,
     EntryKind.CHARGE_BACK_WON: 1,
     EntryKind.SET_OFF: 1,
+    EntryKind.CREDIT_TAKEN_BACK: 1,
     EntryKind.CHARGED_BACK: -1,
+    EntryKind.CREDIT_UNAPPLIED: -1,
     EntryKind.OVERPAID: -1,
+    EntryKind.TRANSFER_TAKEN_BACK: -1,
 }
 """What an entry takes off what an invoice's customer owes. A return leaves it: the credit note says the same."""
 
@@ -87,6 +99,8 @@ _CREDIT = {
     EntryKind.CARRIED: 1,
     EntryKind.OVERPAID: 1,
     EntryKind.CREDIT_APPLIED: -1,
+    EntryKind.CREDIT_UNAPPLIED: 1,
+    EntryKind.CREDIT_TAKEN_BACK: -1,
     EntryKind.REPAID_BY_HAND: -1,
     EntryKind.CREDIT_REFUNDED: -1,
     EntryKind.CREDIT_REFUND_FAILED: 1,
@@ -99,6 +113,7 @@ uses that credit meanwhile."""
 _RECEIVED = {
     EntryKind.CHARGED: 1,
     EntryKind.TRANSFERRED: 1,
+    EntryKind.TRANSFER_TAKEN_BACK: -1,
     EntryKind.CHARGE_BACK_WON: 1,
     EntryKind.CHARGED_BACK: -1,
 }
@@ -133,6 +148,12 @@ def balances(entries: Iterable[Entry], owed: int) -> Iterator[tuple[date, int]]:
 def received(entries: Iterable[Entry]) -> int:
     """What the customer has paid and the bank has not taken back, credit left aside."""
     return sum(_RECEIVED.get(each.kind, 0) * each.amount for each in entries)
+
+
+def overpaid_net(entries: Iterable[Entry]) -> int:
+    """What came in beyond what was owed, less the credit that was taken back with the transfer that it came from."""
+    entries = tuple(entries)
+    return max(0, sum_of(entries, EntryKind.OVERPAID) - sum_of(entries, EntryKind.CREDIT_TAKEN_BACK))
 
 
 def credit_from(entries: Iterable[Entry]) -> int:

@@ -10,7 +10,7 @@ from pydantic import Field
 from billing.invoicing.reminders import REMINDERS
 from billing.payments.event_schemas import DebitFacts
 from billing.platform.events.envelope import AccountEvent, Facts
-from billing.platform.events.facts import MoneyFacts
+from billing.platform.events.facts import InvoiceToComeFacts, MoneyFacts
 
 WebAddress = Annotated[str, Field(pattern='^https?://[^\\s<>"]+$')]
 """Where a link may lead."""
@@ -26,9 +26,10 @@ class InvoiceFacts(Facts):
     themselves; `document` is the key of the PDF among the documents, None without one. `credit` was taken off the
     total and `due` is left to pay; older events are without. `debit` is the bank account that a SEPA debit is announced
     for, which takes `due` on `charge_on`. `seller_tax` is the tax in the seller's own currency, None where the invoice
-    does not have it."""
+    does not have it. `replaces` is the number of the invoice that it is in the place of."""
 
     number: str
+    replaces: str | None = None
     produced_on: date
     due_on: date
     since: date
@@ -49,10 +50,12 @@ class InvoiceFacts(Facts):
 class CreditNoteFacts(Facts):
     """`corrects` is the invoice's number. Its amounts are below zero; what becomes of the money is not: `waived` need
     not be paid, `refunded` goes back, `carried` is taken off the next invoices. `document` is the key of the PDF.
-    `seller_tax` is the tax in the seller's own currency, None where the credit note does not have it."""
+    `seller_tax` is the tax in the seller's own currency, None where the credit note does not have it. `replaced_by` is
+    the number of the invoice that was issued in the place of the corrected one, None without one."""
 
     number: str
     corrects: str
+    replaced_by: str | None = None
     reason: str
     produced_on: date
     lines: list[InvoiceLineFacts]
@@ -186,6 +189,39 @@ class FreePeriodFacts(Facts):
     total: MoneyFacts
 
 
+class OneOffUseFacts(Facts):
+    """What an invoice has of a one-off, before tax. `number` is None where the invoice came to zero: it was not
+    issued."""
+
+    number: str | None
+    amount: MoneyFacts
+
+
+class OneOffFacts(Facts):
+    """A one-off charge, or a goodwill that reduces the next invoices before tax: `quantity` pieces at `price`.
+
+    `amount` is the whole of it before tax, `left` what no invoice has yet."""
+
+    one_off: str
+    kind: Literal["charge", "goodwill"]
+    description: str
+    price: MoneyFacts
+    quantity: int
+    amount: MoneyFacts
+    reason: str
+    mark: Literal["open", "invoiced", "taken_back", "lapsed"]
+    left: MoneyFacts
+    uses: list[OneOffUseFacts]
+
+
+class OneOffChangeFacts(OneOffFacts):
+    """A one-off after a change. `invoices` are those to come up to the last one that has it, `invoices_without` the
+    same as they would have been without the change. One that was invoiced at once is alone on its invoice."""
+
+    invoices: list[InvoiceToComeFacts]
+    invoices_without: list[InvoiceToComeFacts]
+
+
 class HeldInvoicesFacts(Facts):
     """So many invoices that are not issued, their total with tax, and the days that they are for."""
 
@@ -234,6 +270,66 @@ class RefundedOutsideFacts(Facts):
     state: Literal["made", "failed"]
 
 
+class InvoiceLeftFacts(Facts):
+    """What was `left` of an invoice."""
+
+    number: str
+    left: MoneyFacts
+
+
+class InvoicesLeftFacts(Facts):
+    """The invoices that a transfer concerns, and the account's credit, before it."""
+
+    invoices: list[InvoiceLeftFacts]
+    credit: MoneyFacts
+
+
+class TransferShareFacts(Facts):
+    """What was paid of an invoice, and what is `left` of it. `credit` is the part of the amount that is credit: nothing
+    is owed for it, or the invoice has a payment on its way, which its `left` waits for."""
+
+    number: str
+    due_on: date
+    amount: MoneyFacts
+    credit: MoneyFacts
+    left: MoneyFacts
+
+
+class TransferFacts(Facts):
+    """`invoices` are what the transfer pays: the amounts sum to `received`. What exceeds what was left of one is
+    credit; `applied` are the invoices that it has paid at once. `credit` is the account's credit after that."""
+
+    transfer: str
+    reference: str
+    booked_on: date
+    received: MoneyFacts
+    invoices: list[TransferShareFacts]
+    applied: list[TransferShareFacts]
+    credit: MoneyFacts
+
+
+class OwedAgainFacts(Facts):
+    """An invoice of which more is `left` again. `charge_on` is the first day on which it may be charged, None where
+    the customer transfers it."""
+
+    number: str
+    due_on: date
+    left: MoneyFacts
+    charge_on: date | None
+
+
+class TransferTakenBackFacts(Facts):
+    """`invoices` are those that are owed again, also because credit that came from the transfer had paid them."""
+
+    transfer: str
+    reference: str
+    booked_on: date
+    received: MoneyFacts
+    reason: str
+    invoices: list[OwedAgainFacts]
+    credit: MoneyFacts
+
+
 class InvoiceIssued(AccountEvent[Literal["invoice.issued"], None, InvoiceFacts]):
     """An invoice was issued."""
 
@@ -256,6 +352,11 @@ class CreditRefundFailed(AccountEvent[Literal["credit.refund_failed"], None, Cre
 
 class PeriodFree(AccountEvent[Literal["period.free"], None, FreePeriodFacts]):
     """Months began for which there is nothing to invoice: no invoice was issued."""
+
+
+class OneOffChanged(AccountEvent[Literal["one_off.changed"], OneOffFacts | None, OneOffChangeFacts]):
+    """Staff have added a one-off charge or a goodwill, or have taken one back; or a goodwill has lapsed, because its
+    account has ended."""
 
 
 class InvoicingHeld(AccountEvent[Literal["invoicing.held"], None, HeldInvoicesFacts]):
@@ -301,3 +402,11 @@ class InvoiceWrittenOff(AccountEvent[Literal["invoice.written_off"], None, Writt
 
 class PaymentRepaid(AccountEvent[Literal["payment.repaid"], None, RepaidFacts]):
     """Staff have recorded that they have given money back by hand."""
+
+
+class TransferRecorded(AccountEvent[Literal["transfer.recorded"], InvoicesLeftFacts, TransferFacts]):
+    """A bank transfer was recorded. It may pay a part of an invoice, several, or too much."""
+
+
+class TransferTakenBack(AccountEvent[Literal["transfer.taken_back"], InvoicesLeftFacts, TransferTakenBackFacts]):
+    """Staff have taken back a transfer that was recorded wrongly: what it had paid is owed again."""

@@ -39,7 +39,8 @@ class InvoiceStatus(StrEnum):
 class Invoice:
     """An issued invoice as a list shows it. `paid_on` is set exactly if it is paid; `total` includes tax.
 
-    `corrects` is the number of the corrected invoice; with it this one is a credit note.
+    `left` is what is still to be paid, in minor units, or of a credit note what goes back. `corrects` is the number of
+    the corrected invoice; with it this one is a credit note.
     """
 
     number: str
@@ -48,6 +49,7 @@ class Invoice:
     paid_on: date | None
     status: InvoiceStatus
     total: Money
+    left: int
     corrects: str | None = None
 
 
@@ -69,11 +71,15 @@ class InvoiceSummary:
 
 
 class BillingReason(StrEnum):
-    """Why an invoice is issued: a paid period begins, a tier has changed within one, or an invoice is corrected."""
+    """Why an invoice is issued: a paid period begins, a tier has changed within one, or an invoice is corrected.
+
+    ONE_OFF is an invoice of one-off charges alone: issued at once, or at the end of the account.
+    """
 
     PERIOD = "period"
     TIER_CHANGE = "tier_change"
     CORRECTION = "correction"
+    ONE_OFF = "one_off"
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,15 +121,39 @@ class InvoiceDraft:
 
 
 @dataclass(frozen=True, slots=True)
+class CreditedPart:
+    """A part of an invoice's line that a credit note takes back: the line's position, and a net amount above zero in
+    minor units. `months` is how many of its last months that is, None where staff have named the amount."""
+
+    line: int
+    amount: int
+    months: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Correction:
     """What a credit note corrects: the number and day of the invoice, the positions of its lines, and the reason.
 
-    It takes back these lines as a whole, or less of them where a paid period owes less than was invoiced.
+    It takes back these lines as a whole, or less of them where a paid period owes less than was invoiced. `parts` are
+    those of other lines. `replaced_by` is the number of the invoice that was issued in its place, with the credit note.
     """
 
     number: str
     produced_on: date
     lines: tuple[int, ...]
+    reason: str
+    parts: tuple[CreditedPart, ...] = ()
+    replaced_by: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Replaced:
+    """The invoice in whose place another one is issued: its number and day, the credit note that takes it back, and
+    the reason."""
+
+    number: str
+    produced_on: date
+    credit_note: str
     reason: str
 
 
@@ -131,7 +161,7 @@ class Correction:
 class IssuedInvoice:
     """The content of an invoice, which never changes. `method` is the payment method on the day of issue.
 
-    With `corrects` it is a credit note: its amounts are negative.
+    With `corrects` it is a credit note: its amounts are negative. `replaces` is the invoice in whose place it is.
     """
 
     number: str
@@ -145,6 +175,7 @@ class IssuedInvoice:
     language: str
     method: Method | None
     corrects: Correction | None = None
+    replaces: Replaced | None = None
 
     def issued_as(self, number: NextNumber) -> IssuedInvoice:
         """The same invoice with its number, and with the day that goes with it.
@@ -156,8 +187,11 @@ class IssuedInvoice:
 
     @property
     def takes_back(self) -> bool:
-        """Whether it is a credit note of what a paid period does not owe: a tier has changed. Others are staff's."""
-        return self.corrects is not None and self.draft.occasion is BillingReason.TIER_CHANGE
+        """Whether it is a credit note of what is not invoiced of a paid period any more: less is owed, or another
+        invoice is in its place. Any other one of staff takes nothing out of what was invoiced."""
+        if self.corrects is None:
+            return False
+        return self.draft.occasion is BillingReason.TIER_CHANGE or self.corrects.replaced_by is not None
 
     @property
     def summary(self) -> InvoiceSummary:

@@ -1,4 +1,5 @@
-"""Staff take an issued invoice back, or some of its lines: by a credit note, with what becomes of the money.
+"""Staff take an issued invoice back, or some of its lines, or parts of them: by a credit note, with what becomes of the
+money.
 
 What was not paid need not be; what was charged goes back by itself, by a worker, once; the rest is carried to the next
 invoices. The credit note, its number and where the invoice stands then are one transaction.
@@ -6,14 +7,22 @@ invoices. The credit note, its number and where the invoice stands then are one 
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from datetime import date, datetime
 
 from billing.invoicing.apply_credit import apply_credit, wait_for_credit
 from billing.invoicing.collect_payments import after as after_changes
 from billing.invoicing.collect_payments import merged, without_intent
-from billing.invoicing.credit_notes import AlreadyCredited, allocate, credit_note_draft, lines_to_credit
+from billing.invoicing.credit_notes import (
+    AlreadyCredited,
+    CreditNoteAllocation,
+    RequestedPart,
+    allocate,
+    credit_note_draft,
+    to_credit,
+)
 from billing.invoicing.dunning import refund_payment
-from billing.invoicing.invoices import Correction
+from billing.invoicing.invoices import Correction, CreditedPart, InvoiceDraft
 from billing.invoicing.issue_invoices import with_next_number
 from billing.invoicing.numbering import NextNumber
 from billing.invoicing.payment_events import credit_note_facts, payment_events
@@ -26,39 +35,85 @@ from billing.payments.methods import Method
 from billing.platform.events.new_event import new_event
 
 
+@dataclass(frozen=True, slots=True)
+class PlannedCreditNote:
+    """A credit note that has no number yet: what it says, which lines it takes back, and what becomes of its money."""
+
+    corrected: WholeInvoice
+    draft: InvoiceDraft
+    correction: Correction
+    money: CreditNoteAllocation
+
+
+def plan_credit_note(
+    billing: BillingContext,
+    corrected: WholeInvoice,
+    wanted: tuple[int, ...] | None,
+    parts: tuple[RequestedPart, ...],
+    reason: str,
+    today: date,
+) -> PlannedCreditNote:
+    """The credit note of these lines of an invoice, by position, and of parts of others; with neither of all that are
+    left. Raises RuleViolation, AlreadyCredited, NotCorrectable."""
+    invoice, payment = corrected.invoice, corrected.payment
+    lines, credited = to_credit(invoice, payment, wanted, parts)
+    draft = credit_note_draft(invoice, payment, lines, credited, billing.subscriber.account.contract.start)
+    correction = Correction(invoice.number, invoice.produced_on, lines, reason, credited)
+    money = allocate(invoice, payment, correction, "", -draft.total.amount, today)
+    return PlannedCreditNote(corrected, draft, correction, money)
+
+
+def preview_credit_note(
+    billing: BillingContext,
+    number: str,
+    wanted: tuple[int, ...] | None,
+    parts: tuple[RequestedPart, ...],
+    reason: str,
+    *,
+    now: datetime,
+    store: InvoiceStore,
+) -> PlannedCreditNote:
+    """What `issue_credit_note` would issue now. Two reads. Raises NotFound, RuleViolation, AlreadyCredited,
+    NotCorrectable."""
+    account = billing.subscriber.account
+    corrected = store.invoice(account.id, number)
+    return plan_credit_note(billing, corrected, wanted, parts, reason, account.contract.today(now))
+
+
 def issue_credit_note(
     billing: BillingContext,
     number: str,
     wanted: tuple[int, ...] | None,
     reason: str,
     *,
+    parts: tuple[RequestedPart, ...] = (),
     context: RequestContext,
     settings: InvoicingSettings,
     store: InvoiceStore,
     gateway: PaymentGateway,
 ) -> WholeInvoice:
-    """The credit note of these lines of an invoice, by position; with None of all that are left. The same again is the
-    one that there is.
+    """The credit note of these lines of an invoice, by position, and of parts of others; with neither of all that are
+    left. The same again, with the same reason, is the one that there is.
 
     What was begun at the payment service is cancelled first, so that nobody pays what they need not. Two reads and
-    one transaction; a read more for the first number that a process gives. Raises NotFound, RuleViolation,
-    AlreadyCredited, NotCorrectable, AlreadyPaid when it was paid meanwhile, ConcurrentChange when the credit has
-    changed since the account was read, UpstreamFailed.
+    one transaction; a read more for the first number that a process gives, and two for each earlier credit note of the
+    lines that `parts` name. Raises NotFound, RuleViolation, AlreadyCredited, NotCorrectable, AlreadyPaid when it was
+    paid meanwhile, ConcurrentChange when the credit has changed since the account was read, UpstreamFailed.
     """
     account = billing.subscriber.account.id
     corrected = store.invoice(account, number)
     payment = corrected.payment
+    if parts and (existing := _standing(corrected, wanted, parts, reason, account, store)) is not None:
+        return existing
+    today = billing.subscriber.account.contract.today(context.time)
     try:
-        lines = lines_to_credit(corrected.invoice, payment, wanted)
+        planned = plan_credit_note(billing, corrected, wanted, parts, reason, today)
     except AlreadyCredited:
-        existing = _standing(corrected, wanted, reason, account, store)
+        existing = _standing(corrected, wanted, parts, reason, account, store)
         if existing is None:
             raise
         return existing
-    draft = credit_note_draft(corrected.invoice, payment, lines)
-    today = billing.subscriber.account.contract.today(context.time)
-    correction = Correction(number, corrected.invoice.produced_on, lines, reason)
-    money = allocate(corrected.invoice, payment, correction, "", -draft.total.amount, today)
+    draft, correction, money = planned.draft, planned.correction, planned.money
     credit = billing.credit + money.credit_balance
     is_small = charge_obstacle(corrected.record.left, Method.CARD) is ChargeObstacle.TOO_SMALL
     pays = money.credit_balance or (payment.left and is_small)
@@ -104,20 +159,37 @@ def issue_credit_note(
 
 
 def _standing(
-    corrected: WholeInvoice, wanted: tuple[int, ...] | None, reason: str, account: str, store: InvoiceStore
+    corrected: WholeInvoice,
+    wanted: tuple[int, ...] | None,
+    parts: tuple[RequestedPart, ...],
+    reason: str,
+    account: str,
+    store: InvoiceStore,
 ) -> WholeInvoice | None:
     """The credit note that this very request has made before, if it has.
 
     What is taken off the whole is credited with the last line, without being requested.
     """
     products = {position for position, line in enumerate(corrected.invoice.draft.lines) if line.product is not None}
-    credited = dict(corrected.payment.credited)
-    numbers = {*credited.values()} if wanted is None else {credited.get(position) for position in wanted}
-    for number in sorted(filter(None, numbers), reverse=True):
+    credited, everything = corrected.payment.credited, wanted is None and not parts
+    named = {*(wanted or ()), *(part.line for part in parts)}
+    numbers = {number for position, number in credited if everything or position in named}
+    numbers |= {number for position, number, _ in corrected.payment.credited_parts if position in named}
+    for number in sorted(numbers, reverse=True):
         whole = store.invoice(account, number)
         correction = whole.invoice.corrects
         if correction is None or correction.reason != reason:
             continue
-        if wanted is None or {*wanted} & products == {*correction.lines} & products:
+        taken_back = {*correction.lines} & products | {part.line for part in correction.parts}
+        if everything and not correction.parts:
+            return whole
+        if taken_back == named & products and all(_is_of(part, parts) for part in correction.parts):
             return whole
     return None
+
+
+def _is_of(part: CreditedPart, requested: tuple[RequestedPart, ...]) -> bool:
+    return any(
+        each.line == part.line and each.months == part.months and each.amount in {None, part.amount}
+        for each in requested
+    )

@@ -7,7 +7,7 @@ caught up, and no number lacks its invoice.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from datetime import date, datetime, timedelta
 from itertools import count
@@ -25,17 +25,20 @@ from billing.invoicing.holds import (
 )
 from billing.invoicing.invoices import DocumentKind, InvoiceDraft, IssuedInvoice, credit_after, document_key
 from billing.invoicing.numbering import NextNumber, NumberTaken
+from billing.invoicing.one_offs import Mark, OneOff, lapsed, settled
 from billing.invoicing.periods import FixedMonth, fix_month, rebuilt
 from billing.invoicing.records import BillingContext, InvoiceStore, WholeInvoice
 from billing.invoicing.seller_currency import in_sellers_currency, wait_for_rate
 from billing.invoicing.settings import InvoicingSettings, UnconfirmedVatNumber
 from billing.invoicing.take_back import credited_already, next_take_back, write_take_back
-from billing.invoicing.to_come import InvoicingState, draft_of, invoices_to_come, next_invoice
+from billing.invoicing.tax import TaxRule
+from billing.invoicing.tax_rate_hold import wait_for_tax_rate
+from billing.invoicing.to_come import InvoicingState, draft_at_end, draft_of, invoices_to_come, next_invoice
 from billing.invoicing.vat_number_hold import waits_for_vat_number
 from billing.invoicing.vat_territories import Address
 from billing.invoicing.wording import describe_line
 from billing.kernel.errors import ConcurrentChange
-from billing.kernel.events import EventType, Facts, RequestContext, by_system
+from billing.kernel.events import Event, EventType, Facts, RequestContext, by_system
 from billing.payments.methods import Method, PaymentProfile
 from billing.platform.events.new_event import new_event
 from billing.platform.retry import RetryBudget
@@ -54,7 +57,8 @@ def issue_invoices(
     is_replay: bool = False,
 ) -> tuple[str, ...]:
     """Issues the invoices of an account that are due at the instant `now`, and the credit notes of months that take
-    back what was invoiced. Returns their numbers, oldest first.
+    back what was invoiced. Returns their numbers, oldest first. At the end of the account the last invoice has the
+    one-off charges that are left.
 
     Issues nothing where more than INVOICES_AT_ONCE_MAX are due: these wait for staff. An invoice that waits for its
     VAT number, or for an exchange rate, stays due. One read and one transaction for each due contract month and each
@@ -72,6 +76,8 @@ def issue_invoices(
         contract = known.contract
         today = contract.today(now)
         if contract.month_start(due.month) > today:
+            last = _issue_at_end(billing, today, context, settings, store)
+            issued += [] if last is None else [last]
             break
         billing = with_running_period(billing, store)
         if _stopped(billing, today, context, settings, store):
@@ -80,11 +86,14 @@ def issue_invoices(
         if fixed.net < 0:
             taken_back, is_fixed = _take_back(billing, fixed, today, context, settings, store)
             issued += [] if taken_back is None else [taken_back]
-            if is_fixed and contract.month_start(fixed.following.month) > today:
+            if is_fixed and not _goes_on(billing, fixed, today):
                 break
             continue
         draft = _draft(billing, fixed, settings) if fixed.period is not None and fixed.lines else None
-        if draft is not None and fixed.net and waits_for_vat_number(billing, draft, now, settings, store):
+        if draft is not None and draft.net.amount and draft.tax.rule is TaxRule.RATE_MISSING:
+            wait_for_tax_rate(billing, draft, context, store)
+            break
+        if draft is not None and draft.net.amount and waits_for_vat_number(billing, draft, now, settings, store):
             break
         converted = None if draft is None else in_sellers_currency(draft, contract, settings, store)
         if isinstance(converted, AwaitedRate):
@@ -92,7 +101,7 @@ def issue_invoices(
             break
         number = _fix(billing, fixed, converted, today, context, settings, store)
         issued += [] if number is None else [number]
-        if contract.month_start(fixed.following.month) > today:
+        if not _goes_on(billing, fixed, today):
             break
     return tuple(issued)
 
@@ -148,10 +157,111 @@ def invoicing_state(
         billing.due,
         billing.period,
         billing.credit,
-        seller,
+        billing.taxed_from(seller),
         billing.vat_check,
         policy,
+        billing.exemptions,
+        billing.one_offs.open,
     )
+
+
+def _goes_on(billing: BillingContext, fixed: FixedMonth, today: date) -> bool:
+    """Whether another month is due after this one, or the last invoice of an account that has ended."""
+    account = billing.subscriber.account
+    return account.contract.month_start(fixed.following.month) <= today or ends_with_one_offs(billing, today)
+
+
+def ends_with_one_offs(billing: BillingContext, today: date) -> bool:
+    """Whether an account has ended, and its last invoice is still to be issued."""
+    return bool(billing.one_offs.open) and not billing.subscriber.account.is_served_on(today)
+
+
+def _issue_at_end(
+    billing: BillingContext,
+    today: date,
+    context: RequestContext,
+    settings: InvoicingSettings,
+    store: InvoiceStore,
+) -> str | None:
+    """Invoices the one-off charges that an ended account has left, and lets the goodwill lapse that is left then.
+
+    Its number; None where there is nothing to issue, or it waits for its VAT number or a rate. It is tried again by
+    each step of the end; what still waits at the deletion is kept as a claim.
+    """
+    state = invoicing_state(billing, settings.seller, settings.unconfirmed)
+    account = billing.subscriber.account
+    if state is None or account.ending is None or not ends_with_one_offs(billing, today):
+        return None
+    draft = draft_at_end(state, account.ending.active_until)
+    if draft.net.amount and draft.tax.rule is TaxRule.RATE_MISSING:
+        wait_for_tax_rate(billing, draft, context, store, is_due=False)
+        return None
+    if draft.net.amount and waits_for_vat_number(billing, draft, context.time, settings, store):
+        return None
+    converted = in_sellers_currency(draft, account.contract, settings, store)
+    if isinstance(converted, AwaitedRate):
+        wait_for_rate(billing, converted, context, settings, store, is_due=False)
+        return None
+    if not converted.total.amount:  # goodwill is left only where there is nothing more to take it off
+        after, gone = lapsed(settled(billing.one_offs.open, converted.lines, None, today))
+        events = lapse_events(billing, gone, context)
+        if converted.lines:
+            facts = free_facts(converted, billing.billing.language)
+            free = new_event(EventType.PERIOD_FREE, context, account=account.id, before=None, after=facts)
+            events = [free, *events]
+        store.close_one_offs(billing, after, events)
+        return None
+    return issue_one_offs(billing, converted, today, context, settings, store).invoice.number
+
+
+def issue_one_offs(
+    billing: BillingContext,
+    draft: InvoiceDraft,
+    today: date,
+    context: RequestContext,
+    settings: InvoicingSettings,
+    store: InvoiceStore,
+    *,
+    events: Callable[[str], Sequence[Event]] = lambda _: (),
+) -> WholeInvoice:
+    """Issues an invoice of the account's one-offs that the draft has lines of, with the `events` of its number.
+
+    One transaction, and one read for the first number of a process. Raises ConcurrentChange.
+    """
+    unnumbered = build_invoice(billing, draft, today, settings)
+    made: list[WholeInvoice] = []
+
+    def issue(number: NextNumber) -> None:
+        invoice = unnumbered.issued_as(number)
+        whole = WholeInvoice.new(invoice, initial_payment(invoice, today))
+        facts = invoice_facts(invoice, billing.profile)
+        issued = new_event(EventType.INVOICE_ISSUED, context, account=invoice.account, before=None, after=facts)
+        after = settled(billing.one_offs.open, draft.lines, invoice.number, invoice.produced_on)
+        credit = credit_after(draft, billing.credit)
+        store.issue_one_offs(billing, whole, number, after, credit, [issued, *events(invoice.number)])
+        made.append(whole.written)
+
+    with_next_number(settings.series_of(unnumbered.account), context.time, settings, issue, store)
+    return made[-1]
+
+
+def lapse_events(billing: BillingContext, gone: Sequence[OneOff], context: RequestContext) -> list[Event]:
+    """That goodwill has lapsed at the end of its account."""
+    language, account = billing.subscriber.language, billing.subscriber.account.id
+    return [
+        new_event(
+            EventType.ONE_OFF_CHANGED,
+            context,
+            account=account,
+            before=each.facts(language),
+            after={**replace(each, mark=Mark.LAPSED).facts(language), **NOTHING_FOLLOWS},
+        )
+        for each in gone
+    ]
+
+
+NOTHING_FOLLOWS: Facts = {"invoices": [], "invoices_without": []}
+"""What follows for the invoices to come where there are none."""
 
 
 def _draft(billing: BillingContext, fixed: FixedMonth, settings: InvoicingSettings) -> InvoiceDraft:
@@ -180,7 +290,7 @@ def _fix(
     facts = free_facts(draft, billing.billing.language)
     account = billing.subscriber.account.id
     event = new_event(EventType.PERIOD_FREE, context, account=account, before=None, after=facts)
-    store.advance(billing, free, [event])
+    store.advance(billing, free, [event], settled(billing.one_offs.open, draft.lines, None, today))
     return None
 
 
@@ -284,27 +394,47 @@ def with_next_number(
 ) -> str:
     """Calls `write` with the next number of the seller's day and year at `now`. Returns the number.
 
-    Tries again with the next one while `write` raises NumberTaken, for NUMBER_SECONDS. Each try takes the day and the
+    See with_next_numbers.
+    """
+    [number] = with_next_numbers((series,), now, settings, lambda numbers: write(numbers[0]), store)
+    return number
+
+
+def with_next_numbers(
+    series: Sequence[str],
+    now: datetime,
+    settings: InvoicingSettings,
+    write: Callable[[Sequence[NextNumber]], None],
+    store: InvoiceStore,
+) -> list[str]:
+    """Calls `write` with the next number of each series, of the seller's day and year at `now`. Returns the numbers.
+
+    Tries again with the next ones while `write` raises NumberTaken, for NUMBER_SECONDS. Each try takes the day and the
     year anew: midnight may pass meanwhile. Raises ConcurrentChange after that.
     """
     budget = RetryBudget(NUMBER_SECONDS)
     for attempt in count(1):
         day = settings.day_of_issue(now + budget.waited)
-        number = store.counter(series, day.year).following(series, day)
+        numbers = [store.counter(each, day.year).following(each, day) for each in series]
         try:
-            write(number)
+            write(numbers)
         except NumberTaken:
             if not budget.lasts(attempt):
                 break
         else:
-            return number.text
+            return [each.text for each in numbers]
     raise ConcurrentChange
 
 
 def build_invoice(
     billing: BillingContext, draft: InvoiceDraft, today: date, settings: InvoicingSettings
 ) -> IssuedInvoice:
-    """The invoice of a draft on `today`, the account's day, which decides when it is due. It has no number yet."""
+    """The invoice of a draft on `today`, the account's day, which decides when it is due. It has no number yet.
+
+    Raises ValueError for a draft whose tax rate is missing: no invoice says 0 by mistake.
+    """
+    if draft.tax.rule is TaxRule.RATE_MISSING:
+        raise ValueError(f"the tax rate of {draft.tax.country} is missing")
     method = None if billing.profile.shown is None else billing.profile.shown.method
     term_days = billing.profile.payment_term(settings.term_days)
     return IssuedInvoice(
@@ -327,6 +457,7 @@ def invoice_facts(invoice: IssuedInvoice, profile: PaymentProfile) -> Facts:
     debit = None if profile.shown is None else profile.shown.debit
     return {
         "number": invoice.number,
+        "replaces": None if invoice.replaces is None else invoice.replaces.number,
         "produced_on": invoice.produced_on,
         "due_on": invoice.due_on,
         "since": draft.since,

@@ -12,9 +12,18 @@ import orjson
 from billing.accounts.information import CompanyDetails
 from billing.invoicing.dunning import InvoicePayment
 from billing.invoicing.exchange_rates.mapping import seller_tax_from
-from billing.invoicing.invoices import BillingReason, Correction, InvoiceDraft, InvoiceSummary, IssuedInvoice, Seller
+from billing.invoicing.invoices import (
+    BillingReason,
+    Correction,
+    CreditedPart,
+    InvoiceDraft,
+    InvoiceSummary,
+    IssuedInvoice,
+    Replaced,
+    Seller,
+)
 from billing.invoicing.payment_mapping import older_payment_from, payment_body, payment_from
-from billing.invoicing.tax import Tax, TaxRule
+from billing.invoicing.tax import Certificate, Tax, TaxRule
 from billing.kernel.fields import fields_of
 from billing.kernel.money import Money
 from billing.payments.methods import Method
@@ -44,6 +53,7 @@ def summary_body(invoice: InvoiceSummary, payment: InvoicePayment) -> str:
             "paid_on": payment.paid_on,
             "status": payment.status,
             "total": invoice.total,
+            "left": payment.left,
             "corrects": invoice.corrects,
             "company": invoice.company,
             "payment": payment_body(payment),
@@ -97,7 +107,23 @@ def issued_text(invoice: IssuedInvoice) -> str:
     for name in ("tax_point", "seller_tax"):
         if draft[name] is None:
             del draft[name]
-    return text({**fields_of(invoice), "draft": draft})
+    tax = fields_of(invoice.draft.tax)
+    draft["tax"] = {name: value for name, value in tax.items() if value is not None}
+    draft["lines"] = [fields_of(line) for line in invoice.draft.lines]
+    for line in draft["lines"]:
+        if line["one_off"] is None:
+            del line["one_off"], line["quantity"]
+    body = {**fields_of(invoice), "draft": draft}
+    if body["replaces"] is None:
+        del body["replaces"]
+    if invoice.corrects is not None:
+        correction = fields_of(invoice.corrects)
+        body["corrects"] = {name: value for name, value in correction.items() if name not in _LATER or value}
+    return text(body)
+
+
+_LATER = frozenset({"parts", "replaced_by"})
+"""What most credit notes do not have, and the older ones were issued without."""
 
 
 def _digest(issued: str) -> str:
@@ -123,13 +149,25 @@ def invoice_from(body: Body) -> IssuedInvoice:
         language=body["language"],
         method=None if body["method"] is None else Method(body["method"]),
         corrects=_correction(body.get("corrects")),
+        replaces=_replaced(body.get("replaces")),
     )
 
 
 def _correction(body: Body | None) -> Correction | None:
     if body is None:
         return None
-    return Correction(body["number"], date.fromisoformat(body["produced_on"]), tuple(body["lines"]), body["reason"])
+    return Correction(
+        body["number"],
+        date.fromisoformat(body["produced_on"]),
+        tuple(body["lines"]),
+        body["reason"],
+        tuple(CreditedPart(**each) for each in body.get("parts", ())),
+        body.get("replaced_by"),
+    )
+
+
+def _replaced(body: Body | None) -> Replaced | None:
+    return None if body is None else Replaced(**{**body, "produced_on": date.fromisoformat(body["produced_on"])})
 
 
 def draft_from(body: Body) -> InvoiceDraft:
@@ -140,7 +178,7 @@ def draft_from(body: Body) -> InvoiceDraft:
         until=date.fromisoformat(body["until"]),
         lines=tuple(map(_line, body["lines"])),
         net=Money(**body["net"]),
-        tax=Tax(TaxRule(body["tax"]["rule"]), body["tax"]["country"], Decimal(body["tax"]["rate"])),
+        tax=tax_from(body["tax"]),
         tax_amount=Money(**body["tax_amount"]),
         total=Money(**body["total"]),
         credit=Money(**body["credit"]),
@@ -148,6 +186,26 @@ def draft_from(body: Body) -> InvoiceDraft:
         tax_point=_day(body.get("tax_point")),  # older invoices were written without
         seller_tax=seller_tax_from(body.get("seller_tax")),  # as were these
     )
+
+
+def tax_from(body: Body) -> Tax:
+    """The tax of its parsed JSON. What staff have not given is left out there."""
+    return Tax(
+        TaxRule(body["rule"]),
+        body["country"],
+        Decimal(body["rate"]),
+        body.get("name"),
+        body.get("words"),
+        body.get("code"),
+        certificate_from(body.get("certificate")),
+    )
+
+
+def certificate_from(body: Body | None) -> Certificate | None:
+    """The evidence for an exemption of its parsed JSON; None for None."""
+    if body is None:
+        return None
+    return Certificate(body["reference"], body["authority"], date.fromisoformat(body["issued_on"]))
 
 
 def _line(body: Body) -> InvoiceLine:
@@ -158,6 +216,8 @@ def _line(body: Body) -> InvoiceLine:
         steps=tuple(map(_step, body["steps"])),
         instead_of=tuple(map(_step, body["instead_of"])),
         net=Money(**body["net"]),
+        one_off=body.get("one_off"),  # lines of months are written without
+        quantity=body.get("quantity", 1),  # as they are without this
     )
 
 

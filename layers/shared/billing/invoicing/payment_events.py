@@ -13,7 +13,7 @@ from billing.invoicing.remind import new_reminder, reminded_of
 from billing.invoicing.wording import describe_line
 from billing.kernel.events import Event, EventType, Facts, RequestContext
 from billing.kernel.money import Money
-from billing.payments.methods import PaymentFailure
+from billing.payments.methods import Method, PaymentFailure
 from billing.platform.events.new_event import new_event
 
 CHARGED_BACK = "charged_back"
@@ -56,6 +56,7 @@ def credit_note_facts(note: IssuedInvoice, money: CreditNoteAllocation) -> Facts
     return {
         "number": note.number,
         "corrects": correction.number,
+        "replaced_by": correction.replaced_by,
         "reason": correction.reason,
         "produced_on": note.produced_on,
         "lines": [
@@ -165,11 +166,12 @@ def _credit_refunds(change: PaymentChange) -> Iterator[tuple[EventType, Facts]]:
 def _paid(change: PaymentChange) -> tuple[EventType, Facts]:
     invoice, payment = change.record.invoice, change.payment
     is_by_credit = payment.entries[-1].kind is EntryKind.CREDIT_APPLIED
+    is_by_transfer = any(each.kind is EntryKind.TRANSFERRED for each in change.new_entries)
     return EventType.INVOICE_PAID, {
         "number": invoice.number,
         "paid_on": payment.paid_on,
         "total": asdict(invoice.total),
-        "method": None if is_by_credit else payment.method,
+        "method": None if is_by_credit else Method.BANK_TRANSFER if is_by_transfer else payment.method,
     }
 
 

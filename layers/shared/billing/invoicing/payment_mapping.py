@@ -30,6 +30,7 @@ def payment_body(payment: InvoicePayment) -> Body:
         "failure": payment.failure,
         "reference": payment.reference,
         "credited": payment.credited,
+        "credited_parts": payment.credited_parts,
         "credited_net": payment.credited_net,
         "owed": payment.owed,
         "entries": [_entry_body(each) for each in payment.entries],
@@ -79,6 +80,7 @@ def _payment(body: Body, issued_on: date, money: Body, *, is_credit_note: bool) 
         reminders=_reminders(body.get("reminders", {})),
         transfer_by=_day(body.get("transfer_by")),
         transfer_agreed_on=_day(body.get("transfer_agreed_on")),
+        credited_parts=tuple((position, number, amount) for position, number, amount in body.get("credited_parts", ())),
         **money,
     )
 

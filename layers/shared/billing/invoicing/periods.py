@@ -161,14 +161,19 @@ class FixedMonth:
         return sum(line.net.amount for line in self.lines)
 
     @property
+    def takes_one_offs(self) -> bool:
+        """Whether one-off charges and goodwill are invoiced with it: it has an invoice, or one that comes to zero."""
+        return self.period is not None and bool(self.lines) and self.net >= 0
+
+    @property
     def less_owed(self) -> frozenset[str | None]:
         """The products of which too much was invoiced."""
         return frozenset(line.product for line in self.lines if line.net.amount < 0)
 
 
 def amounts_of(lines: Sequence[InvoiceLine]) -> Amounts:
-    """Returns the net amounts of lines by product."""
-    return tuple((line.product, line.net.amount) for line in lines)
+    """Returns the net amounts of lines by product. A one-off charge or a goodwill is no part of what months owe."""
+    return tuple((line.product, line.net.amount) for line in lines if line.one_off is None)
 
 
 def fix_month(account: Account, subscription: Subscription, due: InvoicingDue, period: PaidPeriod | None) -> FixedMonth:
@@ -234,7 +239,11 @@ def rebuilt(
     """
     assumed = elsewhere(subscription, contract, due, period)
     begins, ends = contract.month_start(assumed.first_month), contract.month_start(assumed.until_month)
-    of_the_period = [each for each in invoices if begins <= each.draft.since < ends]
+    of_the_period = [
+        each
+        for each in invoices
+        if begins <= each.draft.since < ends and each.draft.occasion is not BillingReason.ONE_OFF
+    ]
     found = tuple(
         PeriodInvoice(each.number, each.draft.tax, amounts_of(each.draft.lines))
         for each in of_the_period

@@ -25,16 +25,23 @@ from billing.invoicing.dunning import UNPAID, InvoicePayment
 from billing.invoicing.entries import Entry
 from billing.invoicing.exchange_rates.records import RateReads
 from billing.invoicing.exchange_rates.rules import AwaitedRate
+from billing.invoicing.exemptions.mapping import exemptions_of
+from billing.invoicing.exemptions.rules import NO_EXEMPTIONS, Exemptions
 from billing.invoicing.holds import InvoicingHold
 from billing.invoicing.invoices import Invoice, InvoiceStatus, InvoiceSummary, IssuedInvoice
 from billing.invoicing.mapping import document_body, is_whole, issued_from, summary_body, summary_from
 from billing.invoicing.numbering import NextNumber, NumberTaken, RegisteredNumber, SeriesCounter
-from billing.invoicing.period_mapping import period_body, period_of
+from billing.invoicing.one_off_mapping import closed_body, one_offs_of, open_body
+from billing.invoicing.one_offs import NO_ONE_OFFS, OneOffs, Settled, settled
+from billing.invoicing.period_mapping import period_body, period_from, period_of
 from billing.invoicing.periods import FixedMonth, PaidPeriod
 from billing.invoicing.summary_mapping import invoice_from
-from billing.invoicing.tax import TaxRule
+from billing.invoicing.tax import AwaitedTaxRate, TaxRule
+from billing.invoicing.tax_rates.mapping import tax_rates_of
+from billing.invoicing.tax_rates.rules import SellerAddress, TaxRates
 from billing.invoicing.vat_numbers.mapping import check_body, check_from
 from billing.invoicing.vat_numbers.rules import VatNumberCheck, relevant
+from billing.invoicing.vat_territories import Address
 from billing.kernel.contract_calendar import Contract
 from billing.kernel.errors import AccountNotFound, ConcurrentChange, NotFound
 from billing.kernel.events import Event
@@ -76,8 +83,13 @@ _CONTEXT = (
     keys.PAGE_PERIOD,
     keys.HELD,
     keys.PAGE_VAT_CHECK,
+    keys.PAGE_TAX_EXEMPTIONS,
+    keys.PAGE_ONE_OFFS,
 )
-"""The items of a billing context."""
+"""The items of a billing context in the account's partition."""
+
+_TAX_TABLE = (keys.TAX_RATES, keys.TAX_TABLE)
+"""The tax rates of staff, which a billing context has too: no other request reads them for an invoice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +100,9 @@ class BillingContext:
     minor units, tax included. `collection` is the due item of an earlier release, None where there is none any more.
     `period` is the running paid period as stored, `hold` whether invoicing waits for staff; either can be None.
     `vat_check` is the last check of a VAT number of the company, which may have had another number then.
-    `reconcile_on` is the day of the next comparison of the books, None where none is due yet.
+    `reconcile_on` is the day of the next comparison of the books, None where none is due yet. `exemptions` are those
+    from tax, `rates` the tax rates of staff for a seller outside of the EU, `one_offs` the charges and the goodwill
+    that are open.
     """
 
     subscriber: Subscriber
@@ -103,6 +117,13 @@ class BillingContext:
     hold: InvoicingHold | None = None
     vat_check: VatNumberCheck | None = None
     reconcile_on: date | None = None
+    exemptions: Exemptions = NO_EXEMPTIONS
+    rates: TaxRates = TaxRates()  # noqa: RUF009 - frozen
+    one_offs: OneOffs = NO_ONE_OFFS
+
+    def taxed_from(self, seller: Address) -> SellerAddress:
+        """The seller's address with the tax rates of staff."""
+        return SellerAddress(seller.country, seller.postcode, seller.city, self.rates)
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,12 +230,12 @@ class InvoiceStore(RateReads):
     def billing_context(self, account: str) -> BillingContext | None:
         """The billing context of an account, None without the account. One read."""
         partition = keys.account(account)
-        return _context_from(self._reads.get_all((partition, key) for key in _CONTEXT), partition)
+        return _context_from(self._reads.get_all([*((partition, key) for key in _CONTEXT), _TAX_TABLE]), partition)
 
     def billing_context_with(self, account: str, number: str) -> tuple[BillingContext, DocumentOfAccount]:
         """The billing context of an account, and the document of an invoice. Raises AccountNotFound. One read."""
         partition, document = keys.account(account), keys.document(number)
-        rows = self._reads.get_all((partition, key) for key in (*_CONTEXT, document))
+        rows = self._reads.get_all([*((partition, key) for key in (*_CONTEXT, document)), _TAX_TABLE])
         context = existing(_context_from(rows, partition))
         return context, _document_of(context.subscriber.account, number, rows.get((partition, document)))
 
@@ -252,14 +273,25 @@ class InvoiceStore(RateReads):
         for row in self._reads.query(keys.NUMBERS, family, keys.last_of(family), consistent=True):
             yield _registered_from(series, row)
 
-    def advance(self, context: BillingContext, fixed: FixedMonth, events: Sequence[Event] = ()) -> None:
-        """Writes a fixed month that has no invoice, and the events. Raises ConcurrentChange. One transaction."""
+    def advance(
+        self,
+        context: BillingContext,
+        fixed: FixedMonth,
+        events: Sequence[Event] = (),
+        after: Settled | None = None,
+    ) -> None:
+        """Writes a fixed month that has no invoice, and the events. Raises ConcurrentChange. One transaction.
+
+        `after` are the one-offs after an invoice that comes to zero; None where they stay as they are.
+        """
         with self._transaction() as write:
             _check_versions(write, context)
             set_renewal_due(write, context, fixed.following)
             if context.reconcile_on is None:  # of an earlier release: each account has such a month within a month
                 set_reconciliation_due(write, context, fixed.since)
             write_period(write, context.subscriber.account, fixed.period, fixed.closed)
+            if after is not None:
+                write_one_offs(write, context, after)
             for event in events:
                 write.record(event)
 
@@ -277,10 +309,11 @@ class InvoiceStore(RateReads):
         `fixed` is the contract month that it is issued for, its period with this invoice.
 
         Raises NumberTaken when another invoice has that number, or a later one was issued; ConcurrentChange when the
-        account, its subscription, its credit balance or its due month has changed. One transaction: numbers stay
-        gapless, and each is registered.
+        account, its subscription, its credit balance, its due month or its one-offs have changed. One transaction:
+        numbers stay gapless, and each is registered.
         """
-        account = context.subscriber.account
+        account, invoice = context.subscriber.account, whole.invoice
+        after = settled(context.one_offs.open, invoice.draft.lines, invoice.number, invoice.produced_on)
         with self._numbered(number, whole.invoice) as write:
             _check_versions(write, context)
             set_renewal_due(write, context, fixed.following)
@@ -290,6 +323,44 @@ class InvoiceStore(RateReads):
             write.record(event)
             set_reconciliation_due(write, context, whole.payment.issued_on)
             write_credit(write, context, credit)
+            write_one_offs(write, context, after)
+
+    def issue_one_offs(
+        self,
+        context: BillingContext,
+        whole: WholeInvoice,
+        number: NextNumber,
+        after: Settled,
+        credit: int,
+        events: Sequence[Event],
+    ) -> None:
+        """Writes an invoice of one-off charges alone, with its number and its events. `after` are the one-offs then.
+
+        Raises NumberTaken as `issue` does; ConcurrentChange when the account, its credit balance or its one-offs have
+        changed, or another one-off had the id of one that it closes. One transaction.
+        """
+        account = context.subscriber.account
+        with self._numbered(number, whole.invoice) as write:
+            write.check(keys.account(account.id), keys.PAGE_ACCOUNT, account.version)
+            write_invoice(write, account, whole.record)
+            write_evidence(write, context, whole.invoice)
+            for event in events:
+                write.record(event)
+            set_reconciliation_due(write, context, whole.payment.issued_on)
+            write_credit(write, context, credit)
+            write_one_offs(write, context, after, is_changed=True)
+
+    def close_one_offs(self, context: BillingContext, after: Settled, events: Sequence[Event]) -> None:
+        """Writes the one-offs of an account as they are `after` a change, and the events.
+
+        Raises ConcurrentChange when the account or its one-offs have changed. One transaction.
+        """
+        account = context.subscriber.account
+        with self._transaction() as write:
+            write.check(keys.account(account.id), keys.PAGE_ACCOUNT, account.version)
+            write_one_offs(write, context, after)
+            for event in events:
+                write.record(event)
 
     def hold(self, context: BillingContext, hold: InvoicingHold, event: Event) -> None:
         """Keeps that invoicing of an account has stopped, or that it may go on, and records it.
@@ -348,6 +419,51 @@ class InvoiceStore(RateReads):
                 write.record(event)
             set_reconciliation_due(write, context, credit_note.payment.issued_on)
             _write_changes(write, context, changes)
+
+    def reissue(
+        self,
+        context: BillingContext,
+        changes: Sequence[PaymentChange],
+        credit_note: tuple[WholeInvoice, NextNumber],
+        invoice: tuple[WholeInvoice, NextNumber],
+        period: PaidPeriod | None,
+        stored: str | None,
+        events: Sequence[Event],
+    ) -> None:
+        """Writes a credit note and the invoice in the place of the one that it takes back, with their numbers, and the
+        new payments of that one and of others.
+
+        `period` is their paid period with both, None where none is kept. `stored` is its item as it was read where it
+        has ended, None for the running one. Raises NumberTaken, or ConcurrentChange when a payment, the credit balance,
+        the account, its subscription or the period has changed. One transaction.
+        """
+        account = context.subscriber.account
+        written = [(number, whole.invoice) for whole, number in (credit_note, invoice)]
+        with self._all_numbered(written) as write:
+            _check_versions(write, context)
+            if period is not None and stored is None:
+                write_period(write, account, period, None)
+            elif period is not None:
+                key = keys.period(period.contract, period.first_month)
+                write.replace_if(Item(keys.account(account.id), key, period_body(period, account.contract)), stored)
+            for whole, _ in (credit_note, invoice):
+                write_invoice(write, account, whole.record)
+            new = invoice[0]
+            write_evidence(write, context, new.invoice)
+            for event in events:
+                write.record(event)
+            set_reconciliation_due(write, context, new.payment.issued_on)
+            for change in changes:
+                write_invoice(write, account, replace(change.record, payment=change.payment))
+            write_credit(write, context, context.credit + sum(each.credit for each in changes) + new.payment.credit)
+
+    def closed_periods(self, account: str) -> Iterator[tuple[PaidPeriod, str]]:
+        """The paid periods of an account that have ended, the latest first, with their items as they are stored. One
+        query."""
+        rows = self._reads.query(
+            keys.account(account), keys.PERIOD, keys.last_of(keys.PERIOD), newest_first=True, consistent=True
+        )
+        return ((period_from(row.body, row.version), row.body) for row in rows)
 
     def record(self, account: str, number: str) -> InvoiceRecord:
         """The summary of one invoice by its number. Raises NotFound. One query of the summaries of that year."""
@@ -579,9 +695,27 @@ class InvoiceStore(RateReads):
         with self._transaction() as write:
             write.require_account(context.subscriber.account.id)
             if is_due and context.due is not None:
-                set_renewal_due(write, context, replace(context.due, awaits_rate=awaited))
+                set_renewal_due(write, context, replace(context.due, awaits_rate=awaited, awaits_tax=None))
             if event is not None:
                 write.record_with(event, lambda recorded: _missing_rate_item(awaited, recorded))
+
+    def is_told_of_tax(self, country: str, account: str) -> bool:
+        """Whether staff were told that the tax rate of a country is missing, of the real accounts or of those on the
+        same test clock. One get."""
+        return self._reads.get(keys.TAX_RATES, keys.tax_rate_missing(country, account)) is not None
+
+    def await_tax(self, context: BillingContext, awaited: AwaitedTaxRate, event: Event | None, *, is_due: bool) -> None:
+        """Writes that the due month waits for a tax rate of staff, if it `is_due`, and that they are told, with an
+        event.
+
+        Raises ConcurrentChange when the due item has changed, or when staff were told meanwhile. One transaction.
+        """
+        with self._transaction() as write:
+            write.require_account(context.subscriber.account.id)
+            if is_due and context.due is not None:
+                set_renewal_due(write, context, replace(context.due, awaits_tax=awaited, awaits_rate=None))
+            if event is not None:
+                write.record_with(event, lambda recorded: _missing_tax_item(awaited, recorded))
 
     def schedule(self, context: BillingContext, due: InvoicingDue) -> None:
         """Writes the first due item of invoicing. Raises ConcurrentChange where one exists. One transaction."""
@@ -623,19 +757,31 @@ class InvoiceStore(RateReads):
 
         Numbers are gapless and rise with their days: the transaction fails when the counter is another by now.
         """
-        series = number.series, number.day.year
+        with self._all_numbered([(number, invoice)]) as write:
+            yield write
+
+    @contextmanager
+    def _all_numbered(self, documents: Sequence[tuple[NextNumber, IssuedInvoice]]) -> Iterator[Transaction]:
+        """A transaction that takes several numbers, each of another series. See _numbered."""
         try:
             with self._transaction() as write:
-                counter = Item(keys.NUMBERS, keys.series(*series), text({"registered_from": number.registered_from}))
-                write.number(counter, number.count, number.day, _taken)
-                write.put(
-                    _registered_item(number, invoice)
-                )  # the counter's condition guards it: one refusal, one cause
+                for number, invoice in documents:
+                    series = keys.series(number.series, number.day.year)
+                    counter = Item(keys.NUMBERS, series, text({"registered_from": number.registered_from}))
+                    write.number(counter, number.count, number.day, _taken)
+                    # The counter's condition guards it: one refusal, one cause.
+                    write.put(_registered_item(number, invoice))
                 yield write
         except NumberTaken as taken:
-            self._counters[series] = taken.counter
+            [*others, (number, _)] = documents
+            if others:  # the refusal does not say of which series it is
+                for each, _ in documents:
+                    self._counters.pop((each.series, each.day.year), None)
+            else:
+                self._counters[number.series, number.day.year] = taken.counter
             raise
-        self._counters[series] = number.counter
+        for number, _ in documents:
+            self._counters[number.series, number.day.year] = number.counter
 
 
 def _check_versions(write: Transaction, context: BillingContext) -> None:
@@ -692,8 +838,10 @@ def set_renewal_due(
     account = context.subscriber.account
     before = None if context.due is None else invoicing_due_body(context.due)
     at = invoicing_due_at(due, contract or account.contract)
-    rate = due.awaits_rate
+    rate, tax = due.awaits_rate, due.awaits_tax
     waits = None if rate is None else (keys.AWAITS_RATE, keys.awaits_rate(rate.day, account.id))
+    if tax is not None:
+        waits = keys.AWAITS_TAX, keys.awaits_rate(tax.day, account.id)
     write.due_if(before, account.id, Job.RENEWAL, at, invoicing_due_body(due), waits)
 
 
@@ -723,6 +871,18 @@ def write_credit(write: Transaction, context: BillingContext, credit: int) -> No
     if credit != context.credit:
         partition = keys.account(context.subscriber.account.id)
         write.replace(Item(partition, keys.BALANCE, text({"credit": credit})), context.credit_version)
+
+
+def write_one_offs(write: Transaction, context: BillingContext, after: Settled, *, is_changed: bool = False) -> None:
+    """Writes the open one-offs where they have changed, and each closed one as an item of its own, once.
+
+    With `is_changed` the open ones are written anyway: `context` has one that is not stored.
+    """
+    partition = keys.account(context.subscriber.account.id)
+    if is_changed or after.open != context.one_offs.open:
+        write.replace(Item(partition, keys.PAGE_ONE_OFFS, open_body(after.open)), context.one_offs.version)
+    for each in after.closed:
+        write.add(Item(partition, keys.one_off(each.id), closed_body(each)))
 
 
 def _write_changes(write: Transaction, context: BillingContext, changes: Sequence[PaymentChange]) -> None:
@@ -768,6 +928,16 @@ def _registered_from(series: str, row: Row) -> RegisteredNumber:
 def _missing_rate_item(awaited: AwaitedRate, event: Event) -> Item:
     key, expires_at = keys.rate_missing(awaited.day, awaited.currency), event.time + RATE_MISSING_KEPT
     return Item(keys.EXCHANGE_RATES, key, text({"event": event.id}), expires_at=expires_at)
+
+
+def _missing_tax_item(awaited: AwaitedTaxRate, event: Event) -> Item:
+    expires_at = event.time + RATE_MISSING_KEPT
+    return Item(
+        keys.TAX_RATES,
+        keys.tax_rate_missing(awaited.country, str(event.account)),
+        text({"event": event.id}),
+        expires_at=expires_at,
+    )
 
 
 def _hold_item(hold: InvoicingHold) -> Item:
@@ -838,6 +1008,9 @@ def _context_from(rows: Mapping[tuple[str, str], Row], partition: str) -> Billin
         hold=_hold_from(rows.get((partition, keys.HELD))),
         vat_check=None if check is None else check_from(check.body, check.version),
         reconcile_on=_day_of(rows.get((partition, _RECONCILIATION))),
+        exemptions=exemptions_of(rows.get((partition, keys.PAGE_TAX_EXEMPTIONS))),
+        rates=tax_rates_of(rows.get(_TAX_TABLE)),
+        one_offs=one_offs_of(rows.get((partition, keys.PAGE_ONE_OFFS))),
     )
 
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import timedelta
 
+from billing.invoicing.invoices import InvoiceDraft
 from billing.invoicing.numbering import RegisteredNumber
 from billing.invoicing.records import WholeInvoice
+from billing.kernel.money import Money
 from billing.kernel.spreadsheet import Cell, Sheet
 
 _INVOICE_COLUMNS = (
@@ -33,6 +36,9 @@ _INVOICE_COLUMNS = (
     "period_to",
     "method",
     "reference",
+    "paid",
+    "left",
+    "one_offs",
 )
 """New columns come after these: programs read the first ones by their position."""
 
@@ -42,7 +48,9 @@ _REGISTER_COLUMNS = ("number", "produced_on", "total", "tax", "currency", "selle
 def invoice_sheet(invoices: Iterable[WholeInvoice]) -> Sheet:
     """Invoices and credit notes, a row each: one document has one tax rule and rate.
 
-    Amounts of a credit note are below zero. The rate is in percent. `period_to` is the last day of the period.
+    Amounts of a credit note are below zero. The rate is in percent. `period_to` is the last day of the period. `paid`
+    is what was paid, with credit too, or given back; `left` is what is still to be. `one_offs` is the part of `net`
+    that is one-off charges, less goodwill; empty where there are none.
     """
     return Sheet("invoices", _INVOICE_COLUMNS, tuple(map(_invoice_row, invoices)))
 
@@ -75,6 +83,7 @@ def _invoice_row(whole: WholeInvoice) -> tuple[Cell, ...]:
     draft, company = invoice.draft, invoice.company
     seller_tax = None if draft.seller_tax is None else draft.seller_tax.amount
     method = payment.method or invoice.method
+    sign = 1 if invoice.corrects is None else -1
     return (
         invoice.number,
         invoice.produced_on,
@@ -99,4 +108,12 @@ def _invoice_row(whole: WholeInvoice) -> tuple[Cell, ...]:
         draft.until - timedelta(days=1),
         None if method is None else str(method),
         payment.reference,
+        replace(draft.total, amount=sign * payment.paid),
+        replace(draft.total, amount=sign * payment.left),
+        _one_offs(draft),
     )
+
+
+def _one_offs(draft: InvoiceDraft) -> Money | None:
+    nets = [line.net.amount for line in draft.lines if line.one_off is not None]
+    return Money(sum(nets), draft.net.currency) if nets else None

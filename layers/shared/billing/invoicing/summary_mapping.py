@@ -23,5 +23,18 @@ def invoice_from(stored: str) -> Invoice:
         paid_on=date_or_none(body["paid_on"]),
         status=InvoiceStatus(body["status"]),
         total=Money(**body["total"]),
+        left=body["left"] if "left" in body else _left(body["status"], stored),
         corrects=body.get("corrects"),
     )
+
+
+def _left(status: str, stored: str) -> int:
+    """What is left of an invoice whose item an earlier release has written: its payment says so."""
+    if status in _SETTLED:
+        return 0
+    from billing.invoicing.mapping import summary_from  # only for these: a page reads lists of invoices only
+
+    return summary_from("", stored)[1].left
+
+
+_SETTLED = frozenset({InvoiceStatus.PAID, InvoiceStatus.VOID, InvoiceStatus.UNCOLLECTIBLE})

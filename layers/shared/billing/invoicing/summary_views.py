@@ -9,7 +9,10 @@ from billing.platform.http.models import MoneyView, View
 
 
 class InvoiceView(View):
-    """An issued invoice, or with `corrects`, the number of another one, a credit note; `total` includes tax."""
+    """An issued invoice, or with `corrects`, the number of another one, a credit note; `total` includes tax.
+
+    `left` is what is still to be paid, or of a credit note what goes back.
+    """
 
     number: str
     corrects: str | None
@@ -18,6 +21,7 @@ class InvoiceView(View):
     paid_on: date | None
     status: InvoiceStatus
     total: MoneyView
+    left: MoneyView
 
     @classmethod
     def of(cls, invoice: Invoice) -> InvoiceView:
@@ -29,6 +33,7 @@ class InvoiceView(View):
             paid_on=invoice.paid_on,
             status=invoice.status,
             total=MoneyView.of(invoice.total),
+            left=MoneyView(amount=invoice.left, currency=invoice.total.currency),
         )
 
 

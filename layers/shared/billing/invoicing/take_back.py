@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 
 from billing.invoicing.apply_credit import apply_credit, wait_for_credit
-from billing.invoicing.credit_notes import allocate_taken_back, creditable, taken_back_draft, within
+from billing.invoicing.credit_notes import allocate_taken_back, creditable_of_months, taken_back_draft, within
 from billing.invoicing.due import InvoicingDue
 from billing.invoicing.dunning import refund_payment
 from billing.invoicing.invoices import Correction, InvoiceDraft, IssuedInvoice
@@ -53,7 +53,7 @@ def next_take_back(billing: BillingContext, fixed: FixedMonth, today: date, stor
     account = billing.subscriber.account.id
     for number in fixed.period.invoices_with(fixed.less_owed):
         corrected = store.invoice(account, number)
-        left = creditable(corrected.invoice, corrected.payment)
+        left = creditable_of_months(corrected.invoice, corrected.payment)
         if left <= 0:
             continue
         lines = within(fixed.lines, left)
@@ -145,4 +145,5 @@ def _unfixed(billing: BillingContext, due: InvoicingDue, fixed: FixedMonth) -> F
 def _positions(invoice: IssuedInvoice, lines: Sequence[InvoiceLine]) -> tuple[int, ...]:
     """The positions of the invoice's lines of the products that these lines have."""
     products = {line.product for line in lines}
-    return tuple(place for place, line in enumerate(invoice.draft.lines) if line.product in products)
+    of_months = (place for place, line in enumerate(invoice.draft.lines) if line.one_off is None)
+    return tuple(place for place in of_months if invoice.draft.lines[place].product in products)

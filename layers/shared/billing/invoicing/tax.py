@@ -5,6 +5,7 @@ A place is a territory, not a country (articles 5 to 7): vat_territories.py.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -20,13 +21,23 @@ _PREFIX_OF_GREECE = {"EL": "GR"}
 
 
 class TaxRule(StrEnum):
-    """The reason for the rate of an invoice."""
+    """The reason for the rate of an invoice.
+
+    From OWN_RATE on they are those of staff: the seller's own tax rates, and exemptions. RATE_MISSING is only in a
+    preview: an invoice waits until staff have given the rate.
+    """
 
     DOMESTIC = "domestic"
     REVERSE_CHARGE = "reverse_charge"
     DESTINATION = "destination"
     OUTSIDE_EU = "outside_eu"
     SELLER_OUTSIDE_EU = "seller_outside_eu"
+    OWN_RATE = "own_rate"
+    ZERO_RATED = "zero_rated"
+    EXPORT = "export"
+    OUTSIDE_SCOPE = "outside_scope"
+    EXEMPT = "exempt"
+    RATE_MISSING = "rate_missing"
 
 
 SENTENCES: dict[TaxRule, dict[str, str]] = {
@@ -38,6 +49,10 @@ SENTENCES: dict[TaxRule, dict[str, str]] = {
         "en": "Not subject to VAT: the place of supply is outside the EU (Article 44 of Directive 2006/112/EC).",
         "it": "Operazione non soggetta a IVA: luogo della prestazione fuori dall'UE (articolo 44 della direttiva "
         "2006/112/CE).",
+    },
+    TaxRule.RATE_MISSING: {
+        "en": "The tax rate is not known yet: tax is added before the invoice is issued.",
+        "it": "L'aliquota non è ancora nota: l'imposta è aggiunta prima dell'emissione della fattura.",
     },
 }
 """The sentence that the law requires on the invoice, by language. English is the default."""
@@ -51,21 +66,51 @@ THIRD_TERRITORY = {
 """The sentence for a buyer in a member state but outside of the VAT area, where "outside the EU" would be wrong."""
 
 
+DEFAULT_LANGUAGE = "en"
+"""The language of words that staff give in no other."""
+
+Words = Mapping[str, str]
+"""A text of staff by language, always with DEFAULT_LANGUAGE."""
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """The evidence for an exemption: its number or reference, who issued it, and on which day."""
+
+    reference: str
+    authority: str
+    issued_on: date
+
+
+@dataclass(frozen=True, slots=True)
+class AwaitedTaxRate:
+    """A rate of the seller's own tax that an invoice waits for: the country, and the invoice's tax point."""
+
+    country: str
+    day: date
+
+
 @dataclass(frozen=True, slots=True)
 class Tax:
     """The rule, the country whose law applies, and the rate in percent. Each invoice keeps its own.
 
-    For a territory `country` is its state: FR for Monaco, ES for the Canary Islands.
+    For a territory `country` is its state: FR for Monaco, ES for the Canary Islands. What staff have given is None
+    where the law of the EU decides: `name` of the tax, the `words` that the invoice says, and of an exemption its
+    `code` and `certificate`.
     """
 
     rule: TaxRule
     country: str
     rate: Decimal
+    name: str | None = None
+    words: Words | None = None
+    code: str | None = None
+    certificate: Certificate | None = None
 
     @property
     def is_subject(self) -> bool:
-        """Whether the sale is subject to EU VAT, even if the recipient accounts for it."""
-        return self.rule not in {TaxRule.OUTSIDE_EU, TaxRule.SELLER_OUTSIDE_EU}
+        """Whether the sale is subject to VAT, even if the recipient accounts for it, or if it is exempt."""
+        return self.rule not in {TaxRule.OUTSIDE_EU, TaxRule.SELLER_OUTSIDE_EU, TaxRule.OUTSIDE_SCOPE}
 
     def of(self, net: int) -> int:
         """The tax on `net`, both in minor units, rounded once, half away from zero."""
@@ -76,7 +121,9 @@ class Tax:
         return rounded(net * self.rate / _PERCENT)
 
     def sentence(self, language: str) -> str | None:
-        """The sentence that the law requires, None where it requires none."""
+        """The words of staff, or the sentence that the law requires; None where there is none."""
+        if self.words is not None:
+            return self.words.get(language, self.words[DEFAULT_LANGUAGE])
         sentences = SENTENCES.get(self.rule)
         if self.rule is TaxRule.OUTSIDE_EU and self.country in STANDARD_RATES:
             sentences = THIRD_TERRITORY

@@ -20,8 +20,9 @@ def tax_to_come(
     One read. Raises AccountNotFound.
     """
     billing = existing(store.billing_context(account))
+    taxed = billing.taxed_from(seller)
 
     def tax(day: date, net: int) -> int:
-        return tax_on_sale(seller, billing.company, day, billing.vat_check, policy).of(net)
+        return tax_on_sale(taxed, billing.company, day, billing.vat_check, policy, billing.exemptions).of(net)
 
     return tax

@@ -7,19 +7,23 @@ from datetime import date, datetime
 from typing import Annotated, Literal
 
 from aws_lambda_powertools.event_handler.openapi.params import Path, Query
-from pydantic import Field
+from pydantic import Field, model_validator
 
+from billing.invoicing.credit_notes import RequestedPart
 from billing.invoicing.dunning import InvoicePayment
 from billing.invoicing.exchange_rates.views import SellerTaxView
 from billing.invoicing.holds import InvoicingHold
 from billing.invoicing.invoices import Invoice, InvoiceDraft, InvoiceStatus
+from billing.invoicing.issue_credit_note import PlannedCreditNote
 from billing.invoicing.numbering import RegisteredNumber
 from billing.invoicing.records import InvoiceRecord, WholeInvoice
+from billing.invoicing.reissue_invoice import PlannedCorrection, RightAmount
 from billing.invoicing.release_invoicing import InvoicingPreview
 from billing.invoicing.summary_views import InvoiceView
 from billing.invoicing.tax import TaxRule
 from billing.invoicing.wording import describe_line
 from billing.kernel.account_ids import CLOCK_PATTERN, SERIES_PREFIX
+from billing.kernel.field_codes import FieldCode, Unfit
 from billing.payments.methods import Method
 from billing.platform.http.models import Amount, Body, Currency, IsoDate, MoneyView, Month, Text, View, plain
 from billing.subscriptions.pricing import InvoiceLine, Step
@@ -81,10 +85,14 @@ class StepView(View):
 class InvoiceLineView(View):
     """One product, or with `product` null what is taken off the whole. `net` is before tax.
 
-    `steps` say how the amount came about; `instead_of` what was invoiced already for the same months.
+    `steps` say how the amount came about; `instead_of` what was invoiced already for the same months. `one_off` names a
+    one-off charge, of which there are `quantity` pieces, or a goodwill, whose `net` is below zero; null for any other
+    line.
     """
 
     product: str | None
+    one_off: str | None
+    quantity: int
     description: str
     steps: list[StepView]
     instead_of: list[StepView]
@@ -94,7 +102,9 @@ class InvoiceLineView(View):
     def of(cls, line: InvoiceLine, language: str) -> InvoiceLineView:
         currency = line.net.currency
         return cls(
-            product=line.product,
+            product=line.product if line.one_off is None else None,
+            one_off=line.one_off,
+            quantity=line.quantity,
             description=describe_line(line, language),
             steps=[StepView.of(each, currency) for each in line.steps],
             instead_of=[StepView.of(each, currency) for each in line.instead_of],
@@ -131,7 +141,9 @@ class TaxView(View):
 class PreviewView(View):
     """The next invoice, as it would be today; `on` is the day on which it is issued.
 
-    `occasion` is `period` or `tier_change`. `credit` is taken from earlier credits, `due` is what is left to pay.
+    `occasion` is `period`, `tier_change`, or `one_off` for one-off charges alone. `credit` is taken from earlier
+    credits, `due` is what is left to pay. `prices_change_on` is the renewal with which another version of the catalogue
+    holds, null without one.
     """
 
     on: date
@@ -144,9 +156,10 @@ class PreviewView(View):
     total: MoneyView
     credit: MoneyView
     due: MoneyView
+    prices_change_on: date | None
 
     @classmethod
-    def of(cls, on: date, draft: InvoiceDraft, language: str) -> PreviewView:
+    def of(cls, on: date, draft: InvoiceDraft, language: str, prices_change_on: date | None = None) -> PreviewView:
         return cls(
             on=on,
             occasion=draft.occasion,
@@ -158,6 +171,7 @@ class PreviewView(View):
             total=MoneyView.of(draft.total),
             credit=MoneyView.of(draft.credit),
             due=MoneyView.of(draft.due),
+            prices_change_on=prices_change_on,
         )
 
 
@@ -225,7 +239,7 @@ class PaymentStandingView(View):
     """Where the payment stands. `next_attempt_on` is null where none is to come by itself; `failure` is why the last
     attempt has failed; `reference` is that of the customer's own transfer.
 
-    `left` is what is still to be paid unless it is done, or of a credit note what goes back; `credited` are lines that
+    `paid` is what was paid, with credit too, or has gone back; `left` is what is still to be; `credited` are lines that
     credit notes have taken back, `waived` and `refunded` what became of their money; `refunded` has also what was
     refunded at Stripe itself. `reminders` are those of the time after the due day.
     """
@@ -237,6 +251,7 @@ class PaymentStandingView(View):
     next_attempt_on: date | None
     failure: str | None
     reference: str | None
+    paid: MoneyView
     left: MoneyView
     waived: MoneyView
     refunded: MoneyView
@@ -254,6 +269,7 @@ class PaymentStandingView(View):
             next_attempt_on=payment.retried_on,
             failure=payment.failure,
             reference=payment.reference,
+            paid=MoneyView(amount=payment.paid, currency=currency),
             left=MoneyView.of(record.left),
             waived=MoneyView(amount=payment.waived, currency=currency),
             refunded=MoneyView(amount=payment.refunded, currency=currency),
@@ -262,21 +278,43 @@ class PaymentStandingView(View):
         )
 
 
+class CreditedPartView(View):
+    """A part of a line that is credited: its net `amount` in minor units. `months` is how many of the line's last
+    months that is, null for an amount that staff have named."""
+
+    line: int
+    amount: int
+    months: int | None
+
+
 class CorrectionView(View):
-    """The invoice that a credit note corrects, which of its lines, and why."""
+    """The invoice that a credit note corrects, which of its lines and which parts of others, and why. `replaced_by` is
+    the number of the invoice that is in its place, null without one."""
 
     number: str
     produced_on: date
     lines: list[int]
+    parts: list[CreditedPartView]
+    reason: str
+    replaced_by: str | None
+
+
+class ReplacedView(View):
+    """The invoice in whose place another one is: its number and day, the credit note that takes it back, and why."""
+
+    number: str
+    produced_on: date
+    credit_note: str
     reason: str
 
 
 class InvoiceDetailsView(View):
     """An issued invoice, which never changes, and where its payment stands. With `corrects` it is a credit note: its
-    amounts are below zero."""
+    amounts are below zero. With `replaces` it is in the place of another invoice."""
 
     number: str
     corrects: CorrectionView | None
+    replaces: ReplacedView | None
     produced_on: date
     due_on: date
     occasion: str
@@ -300,6 +338,9 @@ class InvoiceDetailsView(View):
             corrects=None
             if invoice.corrects is None
             else CorrectionView.model_validate(invoice.corrects, from_attributes=True),
+            replaces=None
+            if invoice.replaces is None
+            else ReplacedView.model_validate(invoice.replaces, from_attributes=True),
             produced_on=invoice.produced_on,
             due_on=invoice.due_on,
             occasion=draft.occasion,
@@ -431,24 +472,96 @@ class RegisterView(View):
     next_cursor: str | None
 
 
+Position = Annotated[int, Field(strict=True, ge=0, description="The position of a line of the invoice, from 0.")]
+
+
+class CreditedPartBody(Body):
+    """A part of a line: a net amount in minor units, or its last `months`. One of the two."""
+
+    line: Position
+    amount: Annotated[int, Field(strict=True, gt=0)] | None = None
+    months: Annotated[int, Field(strict=True, gt=0, le=36)] | None = None
+
+    @model_validator(mode="after")
+    def _is_one_of_the_two(self) -> CreditedPartBody:
+        if (self.amount is None) == (self.months is None):
+            raise Unfit("name either amount or months", FieldCode.NOT_ALLOWED)
+        return self
+
+    def value(self) -> RequestedPart:
+        return RequestedPart(self.line, self.amount, self.months)
+
+
 class CreditNoteBody(Body):
-    """Which lines are taken back, by position from 0; null means all that were not yet. The customer reads why."""
+    """Which lines are taken back, by position from 0; null means all that were not yet, or with `parts` none. `parts`
+    are parts of other lines. The customer reads why."""
 
-    lines: Annotated[list[Annotated[int, Field(strict=True, ge=0)]], Field(min_length=1, max_length=500)] | None
+    lines: Annotated[list[Position], Field(min_length=1, max_length=500)] | None
+    parts: Annotated[list[CreditedPartBody], Field(max_length=500)] = Field(default_factory=list)
     reason: Text
 
+    def positions(self) -> tuple[int, ...] | None:
+        return None if self.lines is None else tuple(self.lines)
 
-class RecordedPaymentBody(Body):
-    """Money that has arrived on the bank account, by the reference that came with it."""
-
-    paid_on: IsoDate
-    reference: Annotated[Text, Field(description="By which the transfer is known.")]
+    def values(self) -> tuple[RequestedPart, ...]:
+        return tuple(each.value() for each in self.parts)
 
 
-class WriteOffBody(Body):
-    """Why an invoice will not be paid."""
+class RightAmountBody(Body):
+    """What a line should have been: its net amount before what is taken off the whole, in minor units."""
+
+    line: Position
+    net: Annotated[int, Field(strict=True, ge=0)]
+
+    def value(self) -> RightAmount:
+        return RightAmount(self.line, self.net)
+
+
+class CorrectionBody(Body):
+    """Why an invoice is corrected: the customer reads it. `lines` are those whose amount was wrong.
+
+    The new invoice has the company's data of today. Its tax is that of the corrected invoice (`kept`), or what follows
+    from these data for the same day (`anew`), where they were wrong in what decides the tax.
+    """
 
     reason: Text
+    lines: Annotated[list[RightAmountBody], Field(max_length=500)] = Field(default_factory=list)
+    tax: Literal["kept", "anew"] = "kept"
+
+    def values(self) -> tuple[RightAmount, ...]:
+        return tuple(each.value() for each in self.lines)
+
+
+class CreditNotePreviewView(View):
+    """A credit note as it would be, its amounts below zero, and what would become of its money: `waived` need not be
+    paid, `refunded` goes back to where it came from, `carried` is credit."""
+
+    credit_note: PreviewView
+    waived: MoneyView
+    refunded: MoneyView
+    carried: MoneyView
+
+    @classmethod
+    def of(cls, planned: PlannedCreditNote, on: date, language: str) -> CreditNotePreviewView:
+        money, currency = planned.money, planned.draft.total.currency
+        return cls(
+            credit_note=PreviewView.of(on, planned.draft, language),
+            waived=MoneyView(amount=money.pre_payment, currency=currency),
+            refunded=MoneyView(amount=money.refunded_before + money.refunded, currency=currency),
+            carried=MoneyView(amount=money.credit_balance, currency=currency),
+        )
+
+
+class CorrectionPreviewView(CreditNotePreviewView):
+    """A correction as it would be: the credit note, what would become of its money, and the invoice in its place, which
+    takes what is `carried`."""
+
+    invoice: PreviewView
+
+    @classmethod
+    def of_correction(cls, planned: PlannedCorrection, on: date, language: str) -> CorrectionPreviewView:
+        note = CreditNotePreviewView.of(planned.note, on, language)
+        return cls(**dict(note), invoice=PreviewView.of(on, planned.draft, language))
 
 
 class ReminderPauseBody(Body):
@@ -463,6 +576,20 @@ class AmountBody(Body):
 
     amount: Annotated[int, Field(strict=True, gt=0)]
     currency: Annotated[str, Field(pattern="^[A-Z]{3}$")]
+
+
+class RecordedPaymentBody(Body):
+    """Money that has arrived on the bank account, by the reference that came with it: all that is left, or `amount`."""
+
+    paid_on: IsoDate
+    reference: Annotated[Text, Field(description="By which the transfer is known.")]
+    amount: AmountBody | None = None
+
+
+class WriteOffBody(Body):
+    """Why an invoice will not be paid."""
+
+    reason: Text
 
 
 class RepaymentBody(Body):

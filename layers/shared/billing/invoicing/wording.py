@@ -20,7 +20,8 @@ _WORDS = {
         "less_owed": "A tier has changed: less is owed for these months than was invoiced.",
         "in_favour": "This amount is in your favour: it is not to be paid.",
         "term": "Payable within {days} days by bank transfer.",
-        "seller_tax": "VAT: {amount} {currency}, at the rate of {day} ({source}): {rates}.",
+        "tax": "VAT",
+        "seller_tax": "{name}: {amount} {currency}, at the rate of {day} ({source}): {rates}.",
         "thousands": ",",
     },
     "it": {
@@ -34,7 +35,8 @@ _WORDS = {
         "less_owed": "Una fascia è cambiata: per questi mesi è dovuto meno di quanto fatturato.",
         "in_favour": "Importo a vostro favore: non è da pagare.",
         "term": "Pagamento con bonifico entro {days} giorni.",
-        "seller_tax": "IVA: {amount} {currency}, al cambio del {day} ({source}): {rates}.",
+        "tax": "IVA",
+        "seller_tax": "{name}: {amount} {currency}, al cambio del {day} ({source}): {rates}.",
         "thousands": ".",
     },
 }
@@ -43,11 +45,21 @@ _WORDS = {
 def describe_line(line: InvoiceLine, language: str) -> str:
     """The description of a line, such as "Search, up to 10,000 searches per month, 3 months"; English by default."""
     words = _WORDS.get(language, _WORDS["en"])
+    if line.one_off is not None and line.name:
+        pieces = describe_pieces(line)
+        return line.name if pieces is None else f"{line.name}, {pieces}"
     if line.product is None:
         reasons = ", ".join(dict.fromkeys(each.reason for step in line.steps for each in step.discounts))
         return f"{words['whole']}: {reasons}" if reasons else words["whole"]
     rest = "; ".join(_step(step, line.unit, words) for step in line.steps)
     return f"{line.name}, {_compared(line, words).format(rest=rest)}" if rest else line.name
+
+
+def describe_pieces(line: InvoiceLine) -> str | None:
+    """The pieces of a one-off charge with their price, such as three times 400.00 EUR; None for one piece."""
+    if line.price is None or line.quantity == 1:
+        return None
+    return f"{line.quantity} \N{MULTIPLICATION SIGN} {decimal_text(line.price)} {line.price.currency}"
 
 
 def less_owed(language: str) -> str:
@@ -75,7 +87,9 @@ def describe_seller_tax(draft: InvoiceDraft, language: str) -> str | None:
     rate, currency = tax.rate, tax.amount.currency
     priced = [(draft.total.currency, rate.invoice_rate), (currency, rate.seller_rate)]
     worth = [f"1 {rate.base}", *(f"{price:f} {each}" for each, price in priced if each != rate.base)]
-    return _WORDS.get(language, _WORDS["en"])["seller_tax"].format(
+    words = _WORDS.get(language, _WORDS["en"])
+    return words["seller_tax"].format(
+        name=draft.tax.name or words["tax"],
         amount=decimal_text(tax.amount),
         currency=currency,
         day=rate.day.isoformat(),

@@ -25,12 +25,17 @@ accounts.rules                  AccountExists, LastAdmin
 scaling.reviews.rules           NoSuccessManager, ReviewNotYet, ReviewOpen, SlotTaken
 payments.methods                SetupSuperseded
 subscriptions.changes           EndChanged, LastProduct, NotEnding
+subscriptions.version_changes   NoVersionPending, ProductOfVersion, VersionBetweenRenewals,
+                                VersionDayChanged
 usage.corrections               AccountClosed, CorrectionConflict
+invoicing.bank_statements       EntryDecided, NothingDecided (entries)
 invoicing.dunning               AlreadyPaid
 invoicing.credit_notes          AlreadyCredited, NotCorrectable
 invoicing.collect_payments      NothingToCharge
 invoicing.seller_currency       ExchangeRateUnknown
 invoicing.settle_by_hand        RefundUnderWay
+invoicing.tax_rates.rules       TaxRateUnknown, TaxRatesBuiltIn
+invoicing.transfers             BookingTakenBack, CreditRepaid, NoInvoice, TransferDiffers
 invoicing.vat_numbers.rules     NoVatNumber, VatNumberUnconfirmed
 ending.cancellation.rules       DatesChanged, NotCancelling, Deactivated
 ending.erasure.rules            NamedInBilling

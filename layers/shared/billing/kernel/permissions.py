@@ -62,8 +62,11 @@ class Permission(StrEnum):
     PROVISION_ACCOUNTS = "provision-accounts"
     CHANGE_ACCOUNTS = "change-accounts"
     KEEP_PRODUCTS = "keep-products"
+    KEEP_TERM = "keep-term"
+    AGREE_TO_TERM = "agree-to-term"
     ADMINISTER_CATALOGUE = "administer-catalogue"
     ADMINISTER_EXCHANGE_RATES = "administer-exchange-rates"
+    ADMINISTER_TAX_RATES = "administer-tax-rates"
     ADMINISTER_TEST_CLOCKS = "administer-test-clocks"
     READ_REVIEWS = "read-reviews"
     BOOK_REVIEWS = "book-reviews"
@@ -110,8 +113,11 @@ ALLOWED: dict[Permission, frozenset[Role]] = {
     Permission.PROVISION_ACCOUNTS: _STAFF_ONLY,
     Permission.CHANGE_ACCOUNTS: _STAFF_ONLY,
     Permission.KEEP_PRODUCTS: _ADMIN_AND_STAFF,
+    Permission.KEEP_TERM: _ADMIN_AND_STAFF,
+    Permission.AGREE_TO_TERM: _ADMIN_ONLY,
     Permission.ADMINISTER_CATALOGUE: _STAFF_ONLY,
     Permission.ADMINISTER_EXCHANGE_RATES: _STAFF_ONLY,
+    Permission.ADMINISTER_TAX_RATES: _STAFF_ONLY,
     Permission.ADMINISTER_TEST_CLOCKS: _STAFF_ONLY,
     Permission.READ_REVIEWS: _EVERY_ROLE,
     Permission.BOOK_REVIEWS: _ADMIN_ONLY,

@@ -22,6 +22,8 @@ from billing.scaling.tier_changes import (
     decide_product,
     ladder,
     line_after_pending_change,
+    next_contract_month,
+    versions_after,
 )
 from billing.subscriptions.rules import Line
 from billing.usage.records import UsageStore
@@ -122,7 +124,9 @@ def simulate(
     """
     account, subscription = state.subscriber.account, state.subscriber.subscription
     today = account.contract.today(now)
-    line = _line(state, product, today)
+    fixed_until = state.subscriber.fixed.until
+    effective_on = next_contract_month(account.contract, today, fixed_until)
+    line = _line(state, product, today, effective_on)
     running = month_of(today)
     month = running if month is None else month
     if given is None and month > running:
@@ -135,16 +139,16 @@ def simulate(
             )
         )
     daily = _own_usage(account, line, month, without, store, usage) if given is None else given
-    catalogue = store.catalogue(subscription.catalogue_version)
-    fixed_until = state.subscriber.fixed.until
-    return decide_product(account, line, daily, ladder(catalogue, line), month, state.settings, now, fixed_until)
+    catalogue = store.catalogue(subscription.version_on(effective_on))
+    tiers = ladder(catalogue, line, versions_after(subscription, effective_on))
+    return decide_product(account, line, daily, tiers, month, state.settings, now, fixed_until)
 
 
-def _line(state: AutoscalingState, product: str, today: date) -> Line:
+def _line(state: AutoscalingState, product: str, today: date, effective_on: date) -> Line:
     subscription = state.subscriber.subscription
     for line in subscription.lines:
         if line.product == product:
-            return line_after_pending_change(subscription, line, today)
+            return line_after_pending_change(subscription, line, today, effective_on)
     raise RuleViolation(Violation(("product",), f"The account does not subscribe to {product}.", FieldCode.UNKNOWN))
 
 

@@ -1,7 +1,7 @@
 """Backtests: what a rule would have decided for an account in past months, and what that would have cost.
 
-It reads usage and the signed tiers and prices, not the decisions that were made then. It writes nothing. With one
-month it is a dry run of the next planner's run.
+It reads usage and the tiers and prices of the first of these months, not the decisions that were made then. It writes
+nothing. With one month it is a dry run of the next planner's run.
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ def backtest(
     subscriber, running = state.subscriber, month_of(today)
     first = month_before(running, months - 1)
     totals = store.totals(account, month_before(first, HISTORY_MONTHS), month_before(running))
-    catalogue = store.catalogue(subscriber.subscription.catalogue_version)
+    catalogue = store.catalogue(subscriber.subscription.version_on(first))
     decisions: list[PastDecision] = []
     for signed in subscriber.subscription.lines:
         line = subscriber.subscription.line_on(signed, first)

@@ -51,7 +51,8 @@ class AutoscalingFacts(Facts):
     `next_invoice` says what the next regular invoice comes to, and `next_invoice_without` what it would come to before
     tax without the move. `extra` is what is invoiced before tax on the day that the move takes effect, for months that
     are paid already. `adds` is what the move adds to the first invoice that it changes: the one of `extra`, or else the
-    next regular one. It is None in the events of an earlier release.
+    next regular one. It is None in the events of an earlier release. `replaces_agreed` says that the price so far was
+    agreed with the customer for that tier: it ends with the move.
     """
 
     decision: str
@@ -69,6 +70,7 @@ class AutoscalingFacts(Facts):
     next_invoice: InvoiceToComeFacts
     next_invoice_without: MoneyFacts
     ask: PersonFacts | None
+    replaces_agreed: bool = False
 
 
 class AboveTiersFacts(Facts):
@@ -132,13 +134,17 @@ class AppointmentFacts(Facts):
 
 
 class LoweredTierFacts(Facts):
-    """A product's move to a lower tier, which holds the average of three closed months."""
+    """A product's move to a lower tier, which holds the average of three closed months.
+
+    `replaces_agreed` says that the price so far was agreed with the customer for that tier: it ends with the move.
+    """
 
     product: ProductFacts
     months: Annotated[list[MonthFacts], Field(min_length=3, max_length=3)]
     average: Decimal
     before: TierFacts
     after: TierFacts
+    replaces_agreed: bool = False
 
 
 class TierLoweredFacts(AppointmentFacts):

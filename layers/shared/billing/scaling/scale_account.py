@@ -25,6 +25,7 @@ from billing.scaling.reviews.rules import (
     LowerTierFit,
     lines_at_renewal,
     lower_tier_fit,
+    next_renewal,
     rounded_average,
 )
 from billing.scaling.tier_changes import (
@@ -39,9 +40,11 @@ from billing.scaling.tier_changes import (
     next_contract_month,
     tier_change,
     tier_change_cost,
+    versions_after,
 )
 from billing.subscriptions.catalogue import Catalogue, Tier, price_per_month
 from billing.subscriptions.rules import Line, Subscription
+from billing.subscriptions.subscriber import Subscriber
 from billing.usage.rules import CLOSED_MONTHS, Daily, month_before, month_of
 
 TaxToCome = Callable[[date, int], int]
@@ -57,6 +60,15 @@ class ScalingResult:
 
     months: int
     moved: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Catalogues:
+    """The catalogue of `month`, in which a move takes effect, and that of the next renewal, which a review changes."""
+
+    month: date
+    moves: Catalogue
+    renewal: Catalogue
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,10 +100,10 @@ def scale_account(
 ) -> ScalingResult:
     """Decides all months that are due for an account at the instant `now`.
 
-    `taxes` returns an account's taxes; it is asked only for a move. One read of the state, one of the catalogue, one
-    query of usage, and one transaction for each due month; one more read for each event that names the success
-    manager, and what `taxes` costs. An account that does not exist or is deactivated gets no decisions. Raises
-    ConcurrentChange.
+    `taxes` returns an account's taxes; it is asked only for a move. One read of the state, one of the catalogue (two
+    where another version of it holds from the next renewal on), one query of usage, and one transaction for each due
+    month; one more read for each event that names the success manager, and what `taxes` costs. An account
+    that does not exist or is deactivated gets no decisions. Raises ConcurrentChange.
     """
     state = store.state(account)
     if state is None or state.due is None:
@@ -105,13 +117,13 @@ def scale_account(
         after = month_before(running, -1)
         store.decide(state, (), None, (), AutoscalingDue(after, state.due.alerts), due_at(after, contract))
         return ScalingResult(0, ())
-    catalogue = store.catalogue(state.subscriber.subscription.catalogue_version)
+    catalogues = _catalogues(state.subscriber, contract.today(now), store)
     first = month_before(state.due.month, HISTORY_MONTHS)
     totals = store.totals(account, first, month_before(running))
     context = by_system(now, correlation)
     months, moved = 0, []
     while state.due is not None and state.due.month <= running:
-        result = _decide(state, state.due, totals, catalogue, context, store, taxes)
+        result = _decide(state, state.due, totals, catalogues, context, store, taxes)
         after = month_before(state.due.month, -1)
         due = AutoscalingDue(after, result.alerts)
         current = state.subscriber.subscription
@@ -125,11 +137,20 @@ def scale_account(
     return ScalingResult(months, tuple(moved))
 
 
+def _catalogues(subscriber: Subscriber, today: date, store: AutoscalingStore) -> _Catalogues:
+    """The versions of the catalogue that hold when a move takes effect, and with the next renewal."""
+    contract, subscription = subscriber.account.contract, subscriber.subscription
+    month = next_contract_month(contract, today, subscriber.fixed.until)
+    moves, renewal = subscription.version_on(month), subscription.version_on(next_renewal(contract, today))
+    catalogue = store.catalogue(moves)
+    return _Catalogues(month, catalogue, catalogue if renewal == moves else store.catalogue(renewal))
+
+
 def _decide(
     state: AutoscalingState,
     due: AutoscalingDue,
     totals: Mapping[str, Daily],
-    catalogue: Catalogue,
+    catalogues: _Catalogues,
     context: RequestContext,
     store: AutoscalingStore,
     taxes: Callable[[str], TaxToCome],
@@ -139,12 +160,12 @@ def _decide(
     decided: list[ProductDecision] = []
     events: list[Event] = []
     alerts: dict[str, AlertMemory] = {}
-    month = next_contract_month(account.contract, today, state.subscriber.fixed.until)
+    month, later = catalogues.month, versions_after(subscription, catalogues.month)
     for signed in state.subscriber.subscription.lines:
         if not signed.is_served_on(month):
             continue  # it ends by the day on which a move would take effect
-        line = line_after_pending_change(subscription, signed, today)
-        tiers = ladder(catalogue, line)
+        line = line_after_pending_change(subscription, signed, today, month)
+        tiers = ladder(catalogues.moves, line, later)
         daily = totals.get(line.product, {})
         product = decide_product(
             account, line, daily, tiers, due.month, state.settings, context.time, state.subscriber.fixed.until
@@ -156,7 +177,7 @@ def _decide(
             facts = _move_facts(product, line, tiers, account, subscription, after, store, taxes(account.id))
             events.append(_account_event(EventType.SUBSCRIPTION_AUTOSCALED, account, facts, context))
             subscription = after
-        new_alert = _alert(state, product, signed, daily, tiers, catalogue, store)
+        new_alert = _alert(state, product, signed, daily, catalogues, store)
         before = due.alerts.get(line.product)
         if before is not None and before.holds(due.month) and not product.moves:
             alerts[line.product] = before
@@ -173,8 +194,7 @@ def _alert(
     product: ProductDecision,
     signed: Line,
     daily: Daily,
-    tiers: tuple[Tier, ...],
-    catalogue: Catalogue,
+    catalogues: _Catalogues,
     store: AutoscalingStore,
 ) -> tuple[str, EventType, Callable[[], Facts]] | None:
     """The alert about a product that does not move, whether or not it was sent before: name, event type, event facts.
@@ -184,15 +204,17 @@ def _alert(
     account, subscription = state.subscriber.account, state.subscriber.subscription
     if account.status is not Status.ACTIVE or product.moves:
         return None
-    if above_all_tiers(product.decision, tiers):
-        above = partial(_above_facts, product, signed, subscription, account, tiers)
-        return ABOVE, EventType.USAGE_ABOVE_TIERS, above
     today = account.contract.today(product.decided_at)
+    own = line_after_pending_change(subscription, signed, today, catalogues.month)
+    tiers = ladder(catalogues.moves, own)
+    if above_all_tiers(product.decision, tiers):
+        above = partial(_above_facts, product, own, account, tiers)
+        return ABOVE, EventType.USAGE_ABOVE_TIERS, above
     renewed = lines_at_renewal(subscription, account.contract, today)
     line = next((each for each in renewed if each.product == signed.product), None)
     if line is None or (signed.added_on is not None and signed.added_on > month_before(product.month, CLOSED_MONTHS)):
         return None  # it ends, or is too new: months without it are no low usage
-    below = lower_tier_fit(line, daily, catalogue, account.contract, product.month)
+    below = lower_tier_fit(line, daily, catalogues.renewal, account.contract, product.month)
     if below.fit is not FitResult.FITS or below.fitting is None:
         return None
     return BELOW, EventType.USAGE_BELOW_TIER, partial(_below_facts, below, below.fitting, account, store)
@@ -235,6 +257,7 @@ def _move_facts(
         "next_invoice": _invoice(costs.next_on, costs.next_amount, tax(costs.next_on, costs.next_amount.amount)),
         "next_invoice_without": asdict(costs.next_without),
         "ask": store.success_manager(account),
+        "replaces_agreed": line.agreed,
     }
 
 
@@ -262,10 +285,7 @@ def _below_facts(below: LowerTierFit, fitting: LowerTier, account: Account, stor
     }
 
 
-def _above_facts(
-    product: ProductDecision, signed: Line, subscription: Subscription, account: Account, tiers: tuple[Tier, ...]
-) -> Facts:
-    line = line_after_pending_change(subscription, signed, account.contract.today(product.decided_at))
+def _above_facts(product: ProductDecision, line: Line, account: Account, tiers: tuple[Tier, ...]) -> Facts:
     return {
         "product": _product(line),
         "months": typical_months(product.decision),

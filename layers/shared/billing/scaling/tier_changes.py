@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import ROUND_HALF_EVEN, Decimal
@@ -15,6 +16,7 @@ from billing.scaling.autoscaling import HISTORY_MONTHS, Decision, decide
 from billing.subscriptions.catalogue import Catalogue, Tier, price_per_month
 from billing.subscriptions.pricing import amount_per_charge
 from billing.subscriptions.rules import Cause, Line, Subscription, TierChange
+from billing.subscriptions.versions import VersionChange
 from billing.usage.rules import Daily, month_before
 
 KNOWN_PEAKS_MAX = 200
@@ -116,19 +118,45 @@ class ProductDecision:
         return hashlib.sha256(text.encode()).hexdigest()
 
 
-def ladder(catalogue: Catalogue, line: Line) -> tuple[Tier, ...]:
-    """The tiers that a line can move to without an agreement: those with a price, and its own. Smallest first."""
+def ladder(catalogue: Catalogue, line: Line, later: Sequence[VersionChange] = ()) -> tuple[Tier, ...]:
+    """The tiers that a line can move to without an agreement: those with a price, and its own. Smallest first.
+
+    A tier that is too large for one of the `later` versions of the catalogue is left out: the account moves to them.
+    """
     product = catalogue.product(line.product)
     tiers = () if product is None else product.tiers
-    return tuple(tier for tier in tiers if tier.up_to == line.up_to or price_per_month(tier, line.price.currency))
+    if all(tier.up_to != line.up_to for tier in tiers):
+        # It was agreed or decided in another version, and this one has none that holds as much.
+        own = Tier(line.up_to, {line.price.currency: line.price.amount})
+        tiers = tuple(sorted((*tiers, own), key=lambda tier: (tier.up_to is None, tier.up_to or 0)))
+    return tuple(
+        tier
+        for tier in tiers
+        if tier.up_to == line.up_to
+        or (
+            price_per_month(tier, line.price.currency) is not None
+            and all(version.tier(line.product, tier.up_to) is not None for version in later)
+        )
+    )
 
 
-def line_after_pending_change(subscription: Subscription, line: Line, today: date) -> Line:
-    """The line of today, or the future one if a larger tier is decided already."""
+def versions_after(subscription: Subscription, month: date) -> tuple[VersionChange, ...]:
+    """The versions of the catalogue that the account moves to after `month`, announced or not."""
+    return tuple(each for each in subscription.versions if each.effective_on > month)
+
+
+def line_after_pending_change(
+    subscription: Subscription, line: Line, today: date, priced_on: date | None = None
+) -> Line:
+    """The line of today, or the future one if a larger tier is decided already.
+
+    Its tier and price are those of the version of the catalogue that holds on `priced_on`, where that is later.
+    """
     pending = subscription.pending_change(line.product, today)
+    day = today
     if pending is not None and pending.cause is not Cause.REVIEW:
-        return subscription.line_on(line, pending.effective_on)
-    return subscription.line_on(line, today)
+        day = pending.effective_on
+    return subscription.line_on(line, day, max(day, priced_on or day))
 
 
 def decide_product(

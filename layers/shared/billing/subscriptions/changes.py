@@ -11,7 +11,7 @@ from billing.kernel.contract_calendar import terminated
 from billing.kernel.errors import Conflict, NotFound, Path, RuleViolation, Violation
 from billing.kernel.field_codes import FieldCode
 from billing.kernel.money import Money
-from billing.subscriptions.catalogue import Catalogue
+from billing.subscriptions.catalogue import Catalogue, Product, price_per_month
 from billing.subscriptions.rules import (
     Cause,
     Discount,
@@ -23,6 +23,7 @@ from billing.subscriptions.rules import (
     remaining_price,
 )
 from billing.subscriptions.subscriber import Subscriber
+from billing.subscriptions.versions import ProductTiers, VersionTier
 
 AHEAD_DAYS_MAX = 731
 """How far ahead a change can be entered. A later day is a typing error."""
@@ -64,10 +65,16 @@ class EndChanged(Conflict):
 
 @dataclass(frozen=True, slots=True)
 class Changed:
-    """A subscription after a change, and the first day for which it makes a difference; None without a change."""
+    """A subscription after a change, and the first day for which it makes a difference; None without a change.
+
+    `replaces_agreed` is a price agreed with the customer that ends with the change, because it belongs to another tier.
+    `shown` is what a preview shows, where that is not what is stored: as if its mail had gone out.
+    """
 
     subscription: Subscription
     effective_on: date | None
+    replaces_agreed: Money | None = None
+    shown: Subscription | None = None
 
 
 def with_discounts(subscriber: Subscriber, discounts: Sequence[Discount], today: date) -> Changed:
@@ -190,26 +197,34 @@ def with_line(
     catalogue: Catalogue,
     decision: str,
     today: date,
+    following: Catalogue | None = None,
 ) -> Changed:
     """Adds a product, or moves one to a larger tier, on the customer's wish. `decision` is the id of this change.
 
-    The price is the catalogue's, or the `agreed` one. A new product and a larger tier cost from the next contract month
+    `catalogue` is the version that holds with the next contract month that is not fixed, `following` the one that the
+    account moves to after that, None without one: what is ordered must be in both.
+
+    The price is the catalogue's, or the `agreed` one, which belongs to this tier: with another one it ends. A new
+    product and a larger tier cost from the next contract month
     on that is not fixed; another price for the same tier, and a larger tier that costs less, from the next renewal: a
     paid period that has begun never owes less than was invoiced. Usage of a new product counts at once. Raises
     RuleViolation with a path at "product", "up_to" or "price".
     """
-    ordered = _ordered(order, agreed, catalogue, subscriber.account.contract.currency)
+    currency = subscriber.account.contract.currency
+    ordered = _ordered(order, agreed, catalogue, currency)
+    if following is not None:
+        _require_in_next_version(ordered, following, currency)
     subscription = subscriber.subscription
     line = next((each for each in subscription.lines if each.product == order.product), None)
     if line is None:
-        return _added(subscriber, ordered, today)
+        return _added(subscriber, ordered, following, today)
     if line.valid_until is not None:
         if not line.never_costs and not line.ends_by(subscriber.open_since(today)):
             detail = f"{line.name} ends on {line.valid_until}: take that back, or add it again when it is invoiced."
             raise RuleViolation(Violation(("product",), detail, FieldCode.DUPLICATE))
-        return _added(subscriber, ordered, today)
-    current = _latest(subscription, line, today)
-    if (current.up_to, current.price) == (ordered.up_to, ordered.price):
+        return _added(subscriber, ordered, following, today)
+    current = _latest(subscription, line, today, subscriber.next_open_month(today))
+    if (current.up_to, current.price, current.agreed) == (ordered.up_to, ordered.price, ordered.agreed):
         return Changed(subscription, None)
     if _is_larger(current.up_to, ordered.up_to):
         detail = f"{line.name} has a larger tier. A smaller one is decided in a review."
@@ -218,8 +233,11 @@ def with_line(
     effective_on = subscriber.next_open_month(today) if is_dearer else subscriber.next_open_renewal(today)
     if line.valid_from is not None:
         effective_on = max(effective_on, line.valid_from)
-    change = TierChange(line.product, ordered.up_to, ordered.price, effective_on, Cause.WISH, decision, today)
-    return Changed(subscriber.change_tiers((change,), today), effective_on)
+    change = TierChange(
+        line.product, ordered.up_to, ordered.price, effective_on, Cause.WISH, decision, today, ordered.agreed
+    )
+    ends = current.agreed and not ordered.agreed
+    return Changed(subscriber.change_tiers((change,), today), effective_on, current.price if ends else None)
 
 
 def with_end(subscriber: Subscriber, product: str, confirmed: date | None, today: date) -> Changed:
@@ -276,10 +294,38 @@ def _ordered(order: Order, agreed: Money | None, catalogue: Catalogue, currency:
         )
     if product.tier(order.up_to) is None:
         raise RuleViolation(Violation(("up_to",), f"{product.name} has no such tier.", FieldCode.UNKNOWN))
-    return Line(product.id, product.name, product.unit, order.up_to, agreed, product.translations)
+    return Line(product.id, product.name, product.unit, order.up_to, agreed, product.translations, agreed=True)
 
 
-def _added(subscriber: Subscriber, ordered: Line, today: date) -> Changed:
+def _require_in_next_version(ordered: Line, following: Catalogue, currency: str) -> None:
+    """Raises RuleViolation unless the version that the account moves to has what is ordered."""
+    product, place = following.product(ordered.product), f"version {following.version} of the catalogue"
+    if product is None:
+        detail = f"{ordered.name} is not in {place}, to which the account moves."
+        raise RuleViolation(Violation(("product",), detail, FieldCode.UNUSABLE))
+    if not has_place_for(ordered, product, currency):
+        detail = f"{ordered.name} has no tier for it in {place}, to which the account moves."
+        raise RuleViolation(Violation(("up_to",), detail, FieldCode.UNUSABLE))
+
+
+def has_place_for(line: Line, product: Product, currency: str) -> bool:
+    """Whether a product of another version of the catalogue has a tier for a line.
+
+    A line with an agreed price keeps its tier; any other takes the smallest one that holds as much.
+    """
+    if line.agreed:
+        return product.tier(line.up_to) is not None
+    return tiers_of(product, currency).holding(line.up_to) is not None
+
+
+def tiers_of(product: Product, currency: str) -> ProductTiers:
+    """The tiers of a product with their prices in one currency."""
+    return ProductTiers(
+        product.id, tuple(VersionTier(each.up_to, price_per_month(each, currency)) for each in product.tiers)
+    )
+
+
+def _added(subscriber: Subscriber, ordered: Line, following: Catalogue | None, today: date) -> Changed:
     subscription = subscriber.subscription.without_lines_ended_by(subscriber.open_since(today))
     if len(subscription.lines) >= LINES_MAX:
         raise RuleViolation(
@@ -287,15 +333,28 @@ def _added(subscriber: Subscriber, ordered: Line, today: date) -> Changed:
         )
     begins = subscriber.next_open_month(today)
     line = replace(ordered, added_on=today, valid_from=begins).in_language(subscriber.language)
-    return Changed(replace(subscription, lines=(*subscription.lines, line)), begins)
+    product = None if following is None else following.product(line.product)
+    versions = subscription.versions
+    if product is not None:
+        more = tiers_of(product, subscriber.account.contract.currency)
+        versions = tuple(
+            replace(each, products=(*(old for old in each.products if old.product != product.id), more))
+            if each.effective_on > begins
+            else each
+            for each in versions
+        )
+    return Changed(replace(subscription, lines=(*subscription.lines, line), versions=versions), begins)
 
 
-def _latest(subscription: Subscription, line: Line, today: date) -> Line:
-    """The line after what is decided already, unless that is a lower tier at the next renewal."""
+def _latest(subscription: Subscription, line: Line, today: date, month: date) -> Line:
+    """The line after what is decided already, unless that is a lower tier at the next renewal.
+
+    Its tier and price are those of the version of the catalogue that holds in `month`.
+    """
     pending = subscription.pending_change(line.product, today)
     if pending is None or pending.cause is Cause.REVIEW:
-        return subscription.line_on(line, today)
-    return subscription.line_on(line, pending.effective_on)
+        return subscription.line_on(line, today, month)
+    return subscription.line_on(line, pending.effective_on, max(month, pending.effective_on))
 
 
 def _is_larger(one: int | None, other: int | None) -> bool:

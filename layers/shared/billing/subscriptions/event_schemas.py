@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Literal
 
 from billing.platform.events.envelope import AccountEvent, Facts, SharedEvent
-from billing.platform.events.facts import InvoiceToComeFacts, LineFacts, MoneyFacts
+from billing.platform.events.facts import InvoiceToComeFacts, LineFacts, MoneyFacts, ProductFacts, TierFacts
 
 
 class CatalogueFacts(Facts):
@@ -74,9 +74,11 @@ class SubscriptionLineFacts(Facts):
 class SubscriptionChangeFacts(ChangeFacts):
     """A product after a change: it was added, has another tier or price, ends, or is kept although it was to end.
 
-    The tier and the price are those from `effective_on` on. `reason` is None where it is kept.
+    The tier and the price are those from `effective_on` on. `reason` is None where it is kept. `replaces_agreed` is a
+    price agreed with the customer that ends with the change, because it belongs to the tier so far.
     """
 
+    replaces_agreed: MoneyFacts | None = None
     change: Literal["added", "tier", "ending", "kept"]
     line: DatedLineFacts
     reason: str | None
@@ -86,6 +88,110 @@ class SubscriptionChanged(
     AccountEvent[Literal["subscription.changed"], SubscriptionLineFacts | None, SubscriptionChangeFacts]
 ):
     """A product of an account was changed by staff; its end may also have been taken back by an admin."""
+
+
+class RepricedLineFacts(Facts):
+    """A product before and after a move to another version of the catalogue, before discounts and tax.
+
+    The price of an `agreed` one stays, because it is agreed with the customer.
+    """
+
+    product: ProductFacts
+    before: TierFacts
+    after: TierFacts
+    agreed: bool
+
+
+class CatalogueVersionFacts(Facts):
+    """A move to another `version` of the catalogue, which holds from the renewal `effective_on` on.
+
+    A cancellation up to and including `last_day_to_avoid_it` avoids that renewal. `decision` is the id of the move.
+    """
+
+    decision: str
+    version: int
+    effective_on: date
+    last_day_to_avoid_it: date
+    lines: list[RepricedLineFacts]
+
+
+class CatalogueVersionChangeFacts(CatalogueVersionFacts, ChangeFacts):
+    """A move to another version of the catalogue, with what becomes of the invoices."""
+
+    reason: str
+
+
+class CatalogueVersionWithdrawnFacts(ChangeFacts):
+    """The `version` of the catalogue that stays, and what becomes of the invoices."""
+
+    version: int
+
+
+class PostponedFacts(Facts):
+    """The day from which the version was to hold."""
+
+    effective_on: date
+
+
+class CatalogueVersionAnnounced(
+    AccountEvent[
+        Literal["catalogue_version.announced"], CatalogueVersionFacts | CatalogueFacts, CatalogueVersionChangeFacts
+    ]
+):
+    """Staff move an account to another version of the catalogue, with notice. It holds if its mail goes out in time.
+
+    `before` is the move that it takes the place of, or the version of today.
+    """
+
+
+class CatalogueVersionPostponed(
+    AccountEvent[Literal["catalogue_version.postponed"], PostponedFacts, CatalogueVersionFacts]
+):
+    """The mail about another version of the catalogue could not go out in time, so that it holds from a later day."""
+
+
+class CatalogueVersionWithdrawn(
+    AccountEvent[Literal["catalogue_version.withdrawn"], CatalogueVersionFacts, CatalogueVersionWithdrawnFacts]
+):
+    """Staff have withdrawn a move to another version of the catalogue before its day."""
+
+
+class IntervalFacts(Facts):
+    """How many months are paid at once."""
+
+    interval_months: int
+
+
+class TermFacts(IntervalFacts):
+    """A change of the contract's term from `since` on, a renewal. `interval_before` holds until then."""
+
+    term: str
+    interval_before: int
+    since: date
+    reason: str
+
+
+class TermChangeFacts(TermFacts):
+    """`invoices` are those to come up to that renewal, `invoices_without` the same without the change."""
+
+    invoices: list[InvoiceToComeFacts]
+    invoices_without: list[InvoiceToComeFacts]
+
+
+class TermOutcomeFacts(Facts):
+    outcome: Literal["taken_back", "replaced", "lapsed"]
+
+
+class ContractTermProposed(AccountEvent[Literal["contract_term.proposed"], IntervalFacts, TermChangeFacts]):
+    """Staff have proposed a longer term. It waits for an admin's consent, and lapses when its renewal comes."""
+
+
+class ContractTermAgreed(AccountEvent[Literal["contract_term.agreed"], IntervalFacts, TermChangeFacts]):
+    """The contract is paid for other months at once from a renewal on: an admin has agreed, or it is shorter."""
+
+
+class ContractTermEnded(AccountEvent[Literal["contract_term.ended"], TermFacts, TermOutcomeFacts]):
+    """A change of the term has ended without effect."""
 
 
 class CatalogueReplaced(SharedEvent[Literal["catalogue.replaced"], CatalogueFacts | None, CatalogueFacts]):

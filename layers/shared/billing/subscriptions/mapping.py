@@ -17,16 +17,17 @@ from billing.platform.dynamodb.reader import Row
 from billing.subscriptions.catalogue_mapping import translations_from
 from billing.subscriptions.rules import Cause, Discount, FormerLine, Line, ReplacedChange, Subscription, TierChange
 from billing.subscriptions.subscriber import FixedMonths, Subscriber
+from billing.subscriptions.versions import ProductTiers, VersionChange, VersionTier
 
 
 def subscription_body(subscription: Subscription) -> str:
     body = without_version(asdict(subscription))
     body["lines"] = [_line_body(line) for line in subscription.lines]
-    for name in ("replaced", "former"):
+    for name in ("replaced", "former", "versions"):
         if not body[name]:
             del body[name]  # most have none
     # Beside the lines: functions of the release before build a line from all its fields.
-    dated = [_days_body(line) for line in subscription.lines if line.added_on or line.valid_until]
+    dated = [_days_body(line) for line in subscription.lines if line.added_on or line.valid_until or line.agreed]
     if dated:
         body["dated"] = dated
     return text(body)
@@ -48,18 +49,20 @@ def _line_body(line: Line) -> Body:
 
 
 def _days_body(line: Line) -> Body:
-    return {
+    body: Body = {
         "product": line.product,
         "added_on": line.added_on,
         "valid_from": line.valid_from,
         "valid_until": line.valid_until,
     }
+    return {**body, "agreed": True} if line.agreed else body
 
 
 def _with_days(line: Line, days: Body) -> Line:
     names = ("added_on", "valid_from", "valid_until")
     added_on, valid_from, valid_until = (date_or_none(days.get(name)) for name in names)
-    return replace(line, added_on=added_on, valid_from=valid_from, valid_until=valid_until)
+    agreed = days.get("agreed", False)
+    return replace(line, added_on=added_on, valid_from=valid_from, valid_until=valid_until, agreed=agreed)
 
 
 def subscription_from(stored: str, version: int = 0, language: str = DEFAULT_LANGUAGE) -> Subscription:
@@ -96,6 +99,28 @@ def subscription_from(stored: str, version: int = 0, language: str = DEFAULT_LAN
             FormerLine(each["product"], date_or_none(each["since"]), date.fromisoformat(each["until"]))
             for each in body.get("former", ())
         ),
+        versions=tuple(map(_version_change, body.get("versions", ()))),
+    )
+
+
+def _version_change(body: Body) -> VersionChange:
+    return VersionChange(
+        version=body["version"],
+        effective_on=date.fromisoformat(body["effective_on"]),
+        cancel_by=date.fromisoformat(body["cancel_by"]),
+        decided_on=date.fromisoformat(body["decided_on"]),
+        decision=body["decision"],
+        products=tuple(
+            ProductTiers(
+                each["product"],
+                tuple(
+                    VersionTier(tier["up_to"], None if tier["price"] is None else Money(**tier["price"]))
+                    for tier in each["tiers"]
+                ),
+            )
+            for each in body["products"]
+        ),
+        announced_on=date_or_none(body["announced_on"]),
     )
 
 
@@ -108,6 +133,7 @@ def _change(body: Body) -> TierChange:
         cause=Cause(body["cause"]),
         decision=body["decision"],
         decided_on=date_or_none(body.get("decided_on")),  # older changes were written without
+        agreed=body.get("agreed", False),
     )
 
 

@@ -11,7 +11,7 @@ from datetime import date
 from decimal import Decimal
 from itertools import groupby, pairwise
 
-from billing.kernel.contract_calendar import Contract
+from billing.kernel.contract_calendar import Contract, months_after
 from billing.kernel.money import Money, rounded
 from billing.subscriptions.rules import Discount, Line, Subscription, discounted, line_on
 
@@ -40,7 +40,9 @@ class Step:
 class InvoiceLine:
     """One product, or the discounts on the whole subscription (`product` None). `net` is before tax, rounded once.
 
-    `steps` explain the amount. `instead_of` are the steps that an earlier invoice has for the same months.
+    `steps` explain the amount. `instead_of` are the steps that an earlier invoice has for the same months. `one_off` is
+    the id of a one-off charge or a goodwill, None for a line of contract months. A charge is `quantity` pieces, and has
+    a `product` of its own (billing.invoicing.one_offs); a goodwill has none, because it is taken off the whole.
     """
 
     product: str | None
@@ -49,6 +51,14 @@ class InvoiceLine:
     steps: tuple[Step, ...]
     instead_of: tuple[Step, ...]
     net: Money
+    one_off: str | None = None
+    quantity: int = 1
+
+    @property
+    def price(self) -> Money | None:
+        """The price of one piece of a one-off charge; None where the line is not so many whole prices."""
+        each, rest = divmod(self.net.amount, self.quantity)
+        return None if self.one_off is None or rest else Money(each, self.net.currency)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +130,36 @@ def steps_from(day: date, steps: Sequence[Step]) -> tuple[Step, ...]:
     )
 
 
+def last_months(steps: Sequence[Step], months: int, start: date) -> tuple[Step, ...]:
+    """Returns the steps of the last `months` contract months of these steps, which have at least as many.
+
+    `start` is the first day of the contract, whose day of the month its contract months begin on.
+    """
+    kept: list[Step] = []
+    for step in reversed(steps):
+        if months > 0:
+            taken = min(months, step.months)
+            since = (
+                step.since if taken == step.months else months_after(start, _months_between(start, step.until) - taken)
+            )
+            kept.append(replace(step, since=since, months=taken))
+            months -= taken
+    return tuple(reversed(kept))
+
+
+def amount_of_last(line: InvoiceLine, months: int) -> int:
+    """Returns what the last `months` contract months of a line cost of its amount before tax, in minor units, rounded
+    once.
+
+    They have the share of the amount that they have of its months' prices; of a difference, and of months without a
+    price, that of its months.
+    """
+    in_all, part = _price_of(line.steps), _price_of(last_months(line.steps, months, line.steps[0].since))
+    if line.instead_of or not in_all:
+        in_all, part = Decimal(sum(step.months for step in line.steps)), Decimal(months)
+    return rounded(line.net.amount * part / in_all)
+
+
 def lines_of(months: tuple[ProductMonths, ...], contract: Contract) -> tuple[InvoiceLine, ...]:
     """Returns what these months cost: a line per product, and one for the discounts on the whole (DESIGN 3.3.2).
 
@@ -132,7 +172,7 @@ def lines_of(months: tuple[ProductMonths, ...], contract: Contract) -> tuple[Inv
             # Lines are rounded one by one. Without the limit a free month could get a negative amount.
             net = -min(total, rounded(_off_the_whole(each, months, contract)))
         else:
-            net = rounded(sum((_month_price(step) * step.months for step in each.steps), Decimal(0)))
+            net = rounded(_price_of(each.steps))
         lines.append(InvoiceLine(each.product, each.name, each.unit, each.steps, (), Money(net, contract.currency)))
     return tuple(lines)
 
@@ -230,6 +270,11 @@ def _price_on(day: date, months: tuple[ProductMonths, ...]) -> Decimal:
         ),
         Decimal(0),
     )
+
+
+def _price_of(steps: Sequence[Step]) -> Decimal:
+    """The exact price of these steps, less the discounts on the product."""
+    return sum((_month_price(step) * step.months for step in steps), Decimal(0))
 
 
 def _month_price(step: Step) -> Decimal:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from billing.accounts.page_rows import page_rows
 from billing.kernel.errors import NotFound
+from billing.kernel.events import Event
 from billing.platform.dynamodb import keys
+from billing.platform.dynamodb.item import Item
 from billing.platform.dynamodb.table import Table
 from billing.subscriptions.catalogue import Catalogue
 from billing.subscriptions.catalogue_mapping import catalogue_from
-from billing.subscriptions.mapping import subscriber_of
+from billing.subscriptions.mapping import subscriber_of, subscription_body
+from billing.subscriptions.rules import Subscription
 from billing.subscriptions.subscriber import Subscriber
 
 
@@ -32,3 +35,19 @@ class SubscriptionStore(Table):
         return subscriber_of(
             page[keys.PAGE_ACCOUNT], page[keys.PAGE_SUBSCRIPTION], page.get(keys.PAGE_PERIOD), page[keys.PAGE_BILLING]
         )
+
+    def announce_version(self, subscriber: Subscriber, changed: Subscription, event: Event | None = None) -> None:
+        """Replaces the subscription after the mail about another version of the catalogue, and records an event if the
+        mail was too late. One transaction.
+
+        Raises ConcurrentChange when the account, its subscription or its running paid period has changed since it was
+        read: the months that the version prices must not be fixed.
+        """
+        partition = keys.account(subscriber.account.id)
+        with self._transaction() as write:
+            write.check(partition, keys.PAGE_ACCOUNT, subscriber.account.version)
+            item = Item(partition, keys.PAGE_SUBSCRIPTION, subscription_body(changed))
+            write.replace(item, subscriber.subscription.version)
+            write.check(partition, keys.PAGE_PERIOD, subscriber.fixed.version)
+            if event is not None:
+                write.record(event)

@@ -9,10 +9,12 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
+from billing.accounts.rules import EarlierProduct
 from billing.kernel.errors import Path, RuleViolation, Violation
 from billing.kernel.field_codes import FieldCode
 from billing.kernel.money import Money, rounded
 from billing.subscriptions.catalogue import Catalogue, Translation, price_per_month
+from billing.subscriptions.versions import VersionChange, in_order
 
 HUNDRED_PERCENT = Decimal(100)
 
@@ -26,6 +28,8 @@ class Line:
 
     It costs something from `valid_from` and before `valid_until`. A line that was added to a running subscription was
     `added_on` that day, from which its usage counts. All three are None for a line as signed, without an end.
+
+    A price that is `agreed` with the customer is that of this tier only, and no version of the catalogue replaces it.
     """
 
     product: str
@@ -38,6 +42,7 @@ class Line:
     added_on: date | None = None
     valid_from: date | None = None
     valid_until: date | None = None
+    agreed: bool = False
 
     def has_begun_by(self, day: date) -> bool:
         """Whether the line costs something on `day`, or did before."""
@@ -120,7 +125,8 @@ class TierChange:
     """A product's move to another tier and its price per month, in effect from `effective_on` on.
 
     `decision` is the id of the review, or of the autoscaling decision, that caused it, and `decided_on` the account's
-    day on which it was made. None was known at all times: older changes were written without that day.
+    day on which it was made. None was known at all times: older changes were written without that day. `agreed` says
+    that the price is not the catalogue's, but one that is agreed with the customer for this tier.
     """
 
     product: str
@@ -130,6 +136,7 @@ class TierChange:
     cause: Cause
     decision: str
     decided_on: date | None = None
+    agreed: bool = False
 
     def is_known_on(self, day: date) -> bool:
         """Whether the change was decided before `day`, or is in effect by then."""
@@ -169,6 +176,9 @@ class Subscription:
     `lines` are as signed, or as added later. Each of the later `changes` takes effect on its own day. `replaced`
     changes never do: a late invoice says what was known when its period began. `version` counts the writes. `former`
     are lines that have ended.
+
+    Each of the later `versions` takes the place of `catalogue_version` on its own day: then a price that is not agreed
+    is that version's.
     """
 
     catalogue_version: int
@@ -178,6 +188,7 @@ class Subscription:
     version: int = 0
     replaced: tuple[ReplacedChange, ...] = ()
     former: tuple[FormerLine, ...] = ()
+    versions: tuple[VersionChange, ...] = ()
 
     def in_language(self, language: str) -> Subscription:
         """Returns the subscription with the names of its products in a language, see Line.in_language."""
@@ -194,7 +205,9 @@ class Subscription:
         return tuple(line for line in self._tiers_on(day) if not line.ends_by(day))
 
     def _tiers_on(self, day: date) -> tuple[Line, ...]:
-        return tuple(self.line_on(line, day) for line in self.lines) if self.changes else self.lines
+        if not self.changes and not self.versions:
+            return self.lines
+        return tuple(self.line_on(line, day) for line in self.lines)
 
     def begun_by(self, day: date) -> Subscription:
         """Returns the subscription without the lines that begin after `day`.
@@ -209,6 +222,18 @@ class Subscription:
         """The products whose usage of `day` counts."""
         former = (each for each in self.former if (each.since is None or each.since <= day) and day < each.until)
         return {line.product for line in self.lines if line.counts_on(day)} | {each.product for each in former}
+
+    @property
+    def remembered(self) -> tuple[tuple[str, ...], tuple[EarlierProduct, ...]]:
+        """The products of a contract that has ended: those that it had all the time, and the others with their days."""
+        whole = tuple(line.product for line in self.lines if line.added_on is None and line.valid_until is None)
+        dated = [
+            EarlierProduct(line.product, line.added_on, line.valid_until)
+            for line in self.lines
+            if line.product not in whole
+        ]
+        former = [EarlierProduct(each.product, each.since, each.until) for each in self.former]
+        return whole, (*former, *dated)
 
     def without_lines_ended_by(self, day: date) -> Subscription:
         """Returns the subscription whose lines that have ended by `day`, or before they began, are former ones: no
@@ -226,30 +251,67 @@ class Subscription:
             former=(*self.former, *former)[-FORMER_LINES_MAX:],
         )
 
-    def line_on(self, line: Line, day: date) -> Line:
-        """One of the lines with its tier and price of `day`."""
+    def line_on(self, line: Line, day: date, priced_on: date | None = None) -> Line:
+        """One of the lines with its tier and price of `day`; in the version of the catalogue that holds on `priced_on`
+        where that is given."""
         in_effect = [each for each in self.changes if each.product == line.product and each.effective_on <= day]
-        if not in_effect:
+        since = line.valid_from or date.min
+        if in_effect:
+            newest = max(in_effect, key=lambda each: each.effective_on)
+            line = replace(line, up_to=newest.up_to, price=newest.price, agreed=newest.agreed)
+            since = newest.effective_on
+        if line.agreed or not self.versions:
             return line
-        newest = max(in_effect, key=lambda each: each.effective_on)
-        return replace(line, up_to=newest.up_to, price=newest.price)
+        for version in in_order(self.versions, since, priced_on or day):
+            tier = version.tier(line.product, line.up_to)
+            if tier is not None and tier.price is not None:
+                line = replace(line, up_to=tier.up_to, price=tier.price)
+        return line
+
+    def version_on(self, day: date) -> int:
+        """The version of the catalogue whose tiers and prices hold on `day`."""
+        holding = [each for each in self.versions if each.holds_on(day)]
+        newest = max(holding, key=lambda each: each.effective_on, default=None)
+        return self.catalogue_version if newest is None else newest.version
+
+    def pending_version(self, today: date) -> VersionChange | None:
+        """The move to another version of the catalogue after `today`, announced or not; None without one."""
+        return next((each for each in self.versions if each.effective_on > today), None)
+
+    def prices_change_on(self, today: date) -> date | None:
+        """The renewal after `today` with which another version of the catalogue holds, once that is announced."""
+        pending = self.pending_version(today)
+        return None if pending is None or pending.announced_on is None else pending.effective_on
 
     def pending_change(self, product: str, today: date) -> TierChange | None:
-        """The product's next tier change after `today`, or None."""
+        """The product's next tier change after `today`, or None. Its tier and price are those of its day."""
         pending = [each for each in self.changes if each.product == product and each.effective_on > today]
-        return min(pending, key=lambda each: each.effective_on, default=None)
+        first = min(pending, key=lambda each: each.effective_on, default=None)
+        line = next((each for each in self.lines if each.product == product), None)
+        if first is None or line is None or not self.versions:
+            return first
+        line = self.line_on(line, first.effective_on)
+        return replace(first, up_to=line.up_to, price=line.price)
 
     def changed(self, changes: tuple[TierChange, ...], today: date, settled: date) -> Subscription:
         """Returns the subscription with these changes. They replace pending changes of the same products.
 
-        No invoice bills days before `settled` any more. So changes in effect by then move into the lines.
+        No invoice bills days before `settled` any more. So changes in effect by then move into the lines, and so does
+        the version of the catalogue.
         """
         products = {each.product for each in changes}
         replaced = [each for each in self.changes if each.effective_on > today and each.product in products]
         remaining = [each for each in self.changes if each.effective_on > settled and each not in replaced]
         earlier = [each for each in self.replaced if each.replaced_on > settled]
         later = [ReplacedChange(each, today) for each in replaced if each.decided_on != today]
-        return replace(self, lines=self._tiers_on(settled), changes=(*remaining, *changes), replaced=(*earlier, *later))
+        return replace(
+            self,
+            catalogue_version=self.version_on(settled),
+            lines=self._tiers_on(settled),
+            changes=(*remaining, *changes),
+            replaced=(*earlier, *later),
+            versions=tuple(each for each in self.versions if each.effective_on > settled),
+        )
 
     def known_on(self, day: date) -> Subscription:
         """Returns the subscription as it was known when `day` began, without later decisions.
@@ -317,7 +379,7 @@ def line_on(subscription: Subscription, line: Line, day: date) -> tuple[Line, st
     """The line with its tier and price of `day`, and the decision that chose the tier, None for the signed tier."""
     in_effect = [each for each in subscription.changes if each.product == line.product and each.effective_on <= day]
     if not in_effect:
-        return line, None
+        return subscription.line_on(line, day), None
     return subscription.line_on(line, day), max(in_effect, key=lambda each: each.effective_on).decision
 
 

@@ -13,6 +13,8 @@ from billing.subscriptions.rules import (
     TierChange,
     price_after_discounts,
 )
+from billing.subscriptions.version_changes import RepricedLine, repriced
+from billing.subscriptions.versions import VersionChange
 
 
 class DiscountView(View):
@@ -50,7 +52,8 @@ class LineView(View):
 
     `name` and `unit` are in the account's language, where the catalogue has them in it, and `translations` all that it
     has beside its own. A line that is added costs nothing before `begins_on`, null once it has begun. One that ends
-    costs nothing from `ends_on` on, null without an end.
+    costs nothing from `ends_on` on, null without an end. `price_is_agreed` says that the price is not the catalogue's,
+    but agreed for this tier: with another tier it ends.
     """
 
     product: str
@@ -60,6 +63,7 @@ class LineView(View):
     up_to: int | None
     price_per_month: MoneyView
     price_per_month_after_discounts: MoneyView
+    price_is_agreed: bool
     discounts: list[DiscountView]
     pending_change: PendingChangeView | None
     begins_on: date | None
@@ -78,6 +82,7 @@ class LineView(View):
             up_to=line.up_to,
             price_per_month=MoneyView.of(line.price),
             price_per_month_after_discounts=MoneyView.of(price_after_discounts(subscription, line, today)),
+            price_is_agreed=line.agreed,
             discounts=[DiscountView.of(each, currency) for each in subscription.discounts_on(today, line.product)],
             pending_change=None if pending is None else PendingChangeView.of(pending),
             begins_on=begins,
@@ -85,17 +90,87 @@ class LineView(View):
         )
 
 
-class SubscriptionView(View):
-    """What the account pays for. Amounts are before tax; `discounts` are those on the whole."""
+class TierOfVersionView(View):
+    up_to: int | None
+    price_per_month: MoneyView
+
+    @classmethod
+    def of(cls, line: Line) -> TierOfVersionView:
+        return cls(up_to=line.up_to, price_per_month=MoneyView.of(line.price))
+
+
+class RepricedLineView(View):
+    """A product before and after a move to another version of the catalogue, before discounts and tax.
+
+    The price of an `agreed` one stays, because it is agreed with the customer.
+    """
+
+    product: str
+    name: str
+    unit: str
+    before: TierOfVersionView
+    after: TierOfVersionView
+    agreed: bool
+
+    @classmethod
+    def of(cls, line: RepricedLine) -> RepricedLineView:
+        after = line.after
+        return cls(
+            product=after.product,
+            name=after.name,
+            unit=after.unit,
+            before=TierOfVersionView.of(line.before),
+            after=TierOfVersionView.of(after),
+            agreed=after.agreed,
+        )
+
+
+class PendingVersionView(View):
+    """A move to another version of the catalogue: prices and tiers change on `effective_on`, a renewal.
+
+    A cancellation up to and including `last_day_to_avoid_it` avoids that renewal. The mail about it went out on
+    `announced_on`; while that is null the prices do not change, and the day moves if the mail is late.
+    """
 
     catalogue_version: int
+    effective_on: date
+    last_day_to_avoid_it: date
+    announced_on: date | None
+    lines: list[RepricedLineView]
+
+    @classmethod
+    def of(cls, subscription: Subscription, change: VersionChange) -> PendingVersionView:
+        return cls(
+            catalogue_version=change.version,
+            effective_on=change.effective_on,
+            last_day_to_avoid_it=change.cancel_by,
+            announced_on=change.announced_on,
+            lines=[RepricedLineView.of(each) for each in repriced(subscription, change)],
+        )
+
+    @classmethod
+    def announced(cls, subscription: Subscription, today: date) -> PendingVersionView | None:
+        """The move that the customer has been told about, None without one."""
+        change = subscription.pending_version(today)
+        return None if change is None or change.announced_on is None else cls.of(subscription, change)
+
+
+class SubscriptionView(View):
+    """What the account pays for. Amounts are before tax; `discounts` are those on the whole.
+
+    `pending_version` is the version of the catalogue that the account moves to, null without one.
+    """
+
+    catalogue_version: int
+    pending_version: PendingVersionView | None
     lines: list[LineView]
     discounts: list[DiscountView]
 
     @classmethod
     def of(cls, subscription: Subscription, currency: str, today: date) -> SubscriptionView:
         return cls(
-            catalogue_version=subscription.catalogue_version,
+            catalogue_version=subscription.version_on(today),
+            pending_version=PendingVersionView.announced(subscription, today),
             lines=[LineView.of(line, subscription, today) for line in subscription.lines_not_over(today)],
             discounts=[DiscountView.of(each, currency) for each in subscription.discounts_on(today, None)],
         )

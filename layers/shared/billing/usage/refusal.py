@@ -133,6 +133,6 @@ def _products_on(account: Account, subscription: Subscription, day: date) -> set
     if day < account.contract.start:
         for each in account.earlier:
             if each.start <= day < each.ended_on:
-                return set(each.products)
+                return each.products_on(day)
         return {line.product for line in subscription.lines}
     return subscription.products_on(day)

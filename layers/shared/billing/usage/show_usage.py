@@ -41,7 +41,7 @@ def show_usage(subscriber: Subscriber, query: UsageQuery, *, today: date, store:
     BadParameter.
     """
     _check(subscriber, query)
-    account, lines = subscriber.account, lines_of(subscriber, query.product, today)
+    account, lines = subscriber.account, shown_lines(subscriber, query, today)
     running = month_of(today)
     year_begins = month_before(running, MONTHS_MAX - 1)
     year, year_corrected = store.totals_with_corrections(account.id, year_begins, running)
@@ -112,6 +112,22 @@ def _check(subscriber: Subscriber, query: UsageQuery) -> None:
             FieldCode.UNKNOWN,
             allowed=[store.id for store in subscriber.account.stores],
         )
+
+
+def shown_lines(subscriber: Subscriber, query: UsageQuery, today: date) -> list[Line]:
+    """The lines whose usage counts today, and those that have ended since the range begins, with their last tiers.
+
+    Raises BadParameter if there is none.
+    """
+    subscription = subscriber.subscription
+    ended = [
+        subscription.line_on(line, line.valid_until - timedelta(days=1))
+        for line in subscription.lines
+        if line.valid_until is not None and query.first < line.valid_until <= today
+    ]
+    lines = [*subscription.lines_not_over(today), *ended]
+    named = [line for line in lines if query.product in {None, line.product}]
+    return named or lines_of(subscriber, query.product, today)
 
 
 def lines_of(subscriber: Subscriber, product: str | None, today: date) -> list[Line]:

@@ -94,11 +94,15 @@ class UsagePage:
 
 
 def product_usage_summary(line: Line, daily: Daily, *, today: date, since: date) -> ProductUsageSummary:
-    """The summary of a product, from its usage by day in the last year; `since` is the account's first day."""
+    """The summary of a product, from its usage by day in the last year; `since` is the account's first day.
+
+    A product that has ended has no forecast.
+    """
     running = month_of(today)
     months = closed_months(daily, today, since, CLOSED_MONTHS)
     so_far = sum((quantity for day, quantity in daily.items() if day >= running), Decimal(0))
-    return ProductUsageSummary(line, MonthUsage(running, so_far), months, average(months), forecast(daily, today))
+    expected = None if line.ends_by(today) else forecast(daily, today)
+    return ProductUsageSummary(line, MonthUsage(running, so_far), months, average(months), expected)
 
 
 def product_series(

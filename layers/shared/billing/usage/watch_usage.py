@@ -51,7 +51,7 @@ def watch_usage(
     event = None
     if needs_alert:
         context = by_system(now, correlation)
-        catalogue = store.catalogue(subscriber.subscription.catalogue_version)
+        catalogue = store.catalogue(subscriber.subscription.version_on(today))
         facts = _facts(line, after.month, after.percent, usage, _next_tier(catalogue, line))
         event = new_event(EventType.USAGE_THRESHOLD_REACHED, context, account=account, before=None, after=facts)
     store.save_alert_state(account, product, alert, after, event)

@@ -113,6 +113,7 @@ def cancel_account(
         active_until=follows.active_until,
         charges_still_due=follows.charges_still_due,
         purge_on=follows.purge_on,
+        goodwill_lapses=follows.goodwill_lapses,
     )
     ending = Ending(cancellation.receipt, cancellation.active_until, cancellation.purge_on)
     cancelled = replace(state.subscriber.account, status=Status.CANCELLING, ending=ending)
@@ -314,4 +315,5 @@ def _facts(cancellation: Cancellation) -> Facts:
         "active_until": cancellation.active_until,
         "charges_still_due": [asdict(each) for each in cancellation.charges_still_due],
         "purge_on": cancellation.purge_on,
+        "goodwill_lapses": None if cancellation.goodwill_lapses is None else asdict(cancellation.goodwill_lapses),
     }

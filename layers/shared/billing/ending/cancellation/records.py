@@ -16,6 +16,10 @@ from billing.ending.due import EndingDue, EndingStage, next_notice
 from billing.ending.due_mapping import stage_body, stage_from
 from billing.invoicing.due import InvoicingDue
 from billing.invoicing.due_mapping import invoicing_due_from
+from billing.invoicing.exemptions.mapping import exemptions_of
+from billing.invoicing.exemptions.rules import NO_EXEMPTIONS, Exemptions
+from billing.invoicing.one_off_mapping import one_offs_of
+from billing.invoicing.one_offs import NO_ONE_OFFS, OneOffs
 from billing.invoicing.period_mapping import period_of
 from billing.invoicing.periods import PaidPeriod
 from billing.invoicing.settings import UnconfirmedVatNumber
@@ -45,7 +49,8 @@ class CancellationState:
 
     `invoicing_due` is the next contract month to invoice, `period` the running paid period as stored, `vat_check` the
     last check of a VAT number. Each can be None. `company_version` counts the changes of the company. `credit` is the
-    credit balance in minor units. `has_open_review` says whether a review is booked and not decided.
+    credit balance in minor units. `has_open_review` says whether a review is booked and not decided. `exemptions` are
+    those from tax, `one_offs` the charges and the goodwill that are open.
     """
 
     subscriber: Subscriber
@@ -58,11 +63,24 @@ class CancellationState:
     company_version: int = 0
     credit: int = 0
     has_open_review: bool = False
+    exemptions: Exemptions = NO_EXEMPTIONS
+    one_offs: OneOffs = NO_ONE_OFFS
 
     def invoicing(self, today: date, seller: Address, policy: UnconfirmedVatNumber | None) -> InvoicingState:
         """What decides the account's next invoices. They are shown before credit."""
         due = self.invoicing_due or due_of(self.subscriber, self.period, today)
-        return InvoicingState(self.subscriber, self.company, due, self.period, 0, seller, self.vat_check, policy)
+        return InvoicingState(
+            self.subscriber,
+            self.company,
+            due,
+            self.period,
+            0,
+            seller,
+            self.vat_check,
+            policy,
+            self.exemptions,
+            self.one_offs.open,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +120,8 @@ class CancellationStore(UsageReads):
             keys.PAGE_PERIOD,
             keys.PAGE_BILLING,
             keys.PAGE_VAT_CHECK,
+            keys.PAGE_TAX_EXEMPTIONS,
+            keys.PAGE_ONE_OFFS,
             company,
         )
         sort_keys = (*page, keys.CANCELLATION, keys.BALANCE, keys.REVIEW_OPEN, due, renewal)
@@ -124,6 +144,8 @@ class CancellationStore(UsageReads):
             rows[partition, company].version,
             0 if balance is None else parsed(balance.body)["credit"],
             (partition, keys.REVIEW_OPEN) in rows,
+            exemptions_of(rows.get((partition, keys.PAGE_TAX_EXEMPTIONS))),
+            one_offs_of(rows.get((partition, keys.PAGE_ONE_OFFS))),
         )
 
     def cancellations(
@@ -177,6 +199,7 @@ class CancellationStore(UsageReads):
             write.check(partition, keys.PAGE_PERIOD, state.subscriber.fixed.version)
             write.check(partition, keys.page_information(Area.COMPANY), state.company_version)
             write.check(partition, keys.PAGE_VAT_CHECK, check)
+            write.check(partition, keys.PAGE_ONE_OFFS, state.one_offs.version)
             write.put(cancellation_item(account.id, cancellation))
             ending_due(write, account, EndingDue(EndingStage.DEACTIVATE, cancellation.active_until))
             closing.add_to(write, account.id)
@@ -259,6 +282,7 @@ def cancellation_from(stored: str) -> Cancellation:
             for each in body["charges_still_due"]
         ),
         purge_on=date.fromisoformat(body["purge_on"]),
+        goodwill_lapses=_money_or_none(body.get("goodwill_lapses")),  # older receipts lack this field too
     )
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 
 from billing.accounts.rules import Account, Ending, Status
 from billing.ending.due import EndingDue, EndingStage
-from billing.invoicing.to_come import InvoicingState, invoices_to_come
+from billing.invoicing.one_offs import goodwill_left
+from billing.invoicing.to_come import InvoicingState, invoices_to_come, one_offs_left
 from billing.kernel.contract_calendar import terminated
 from billing.kernel.errors import Conflict
 from billing.kernel.money import Money
@@ -60,7 +61,8 @@ class Consequences:
     """The consequences of a cancellation on a given day. All days are in the account's time zone (DESIGN 3.1).
 
     `active_until` is the first day without service, `purge_on` the day of the deletion. `last_day_to_avoid_it` is the
-    last day on which a cancellation prevents the charge of `next_avoidable_renewal`.
+    last day on which a cancellation prevents the charge of `next_avoidable_renewal`. `goodwill_lapses` is the goodwill
+    that these charges leave, before tax: it is not paid out.
     """
 
     notice_ends: date
@@ -70,6 +72,7 @@ class Consequences:
     next_avoidable_renewal: date
     last_day_to_avoid_it: date
     purge_on: date
+    goodwill_lapses: Money
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +86,10 @@ class Requester:
 
 @dataclass(frozen=True, slots=True)
 class Cancellation:
-    """A cancellation with its dates. `receipt` is the id of its receipt."""
+    """A cancellation with its dates. `receipt` is the id of its receipt.
+
+    `goodwill_lapses` is as in Consequences; None on the receipts of an earlier release.
+    """
 
     receipt: str
     requested_at: datetime
@@ -94,6 +100,7 @@ class Cancellation:
     active_until: date
     charges_still_due: tuple[DueCharge, ...]
     purge_on: date
+    goodwill_lapses: Money | None = None
 
 
 class DatesChanged(Conflict):
@@ -138,13 +145,18 @@ def consequences(state: InvoicingState, today: date, retention_days: int = RETEN
     """The consequences of a cancellation `today`.
 
     The charges still due are all that the account owes until its end and that is not invoiced, with renewals of today
-    and before (DESIGN 3.1.5).
+    and before (DESIGN 3.1.5), and with the one-off charges, of which the last invoice has what is left.
     """
-    contract = state.subscriber.account.contract
+    account = state.subscriber.account
+    contract = account.contract
     ends = terminated(contract, today)
+    purge_on = ends.active_until + timedelta(days=retention_days)
+    ending = replace(account, ending=Ending("", ends.active_until, purge_on))
+    state = replace(state, subscriber=replace(state.subscriber, account=ending))
+    until = ends.active_until + timedelta(days=1)
     charges = tuple(
         DueCharge(max(today, each.draft.since), each.draft.net, each.draft.tax_amount, each.draft.total)
-        for each in invoices_to_come(state, ends.active_until)
+        for each in invoices_to_come(state, until)
     )
     total = sum(each.total.amount for each in charges if each.total is not None)
     return Consequences(
@@ -154,7 +166,8 @@ def consequences(state: InvoicingState, today: date, retention_days: int = RETEN
         charges=ChargesTotal(len(charges), Money(total, contract.currency)),
         next_avoidable_renewal=ends.next_avoidable_renewal,
         last_day_to_avoid_it=ends.last_day_to_avoid_it,
-        purge_on=ends.active_until + timedelta(days=retention_days),
+        purge_on=purge_on,
+        goodwill_lapses=Money(goodwill_left(one_offs_left(state, until)), contract.currency),
     )
 
 

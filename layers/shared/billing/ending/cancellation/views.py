@@ -33,6 +33,7 @@ from billing.platform.http.models import (
     as_dict,
     plain_lines,
 )
+from billing.subscriptions.views import PendingVersionView
 
 TEXT_MIN, TEXT_MAX = 10, 2000
 
@@ -74,7 +75,8 @@ class ConsequencesView(View):
     """What would happen if an admin cancelled now; all days in the account's time zone.
 
     `active_until` is the first day not served, `charges` what `charges_still_due` come to: send both back with the
-    cancellation. On `purge_on` everything is deleted.
+    cancellation. On `purge_on` everything is deleted. `goodwill_lapses` is the goodwill, before tax, that is left after
+    these charges: it is not paid out.
     `last_day_to_avoid_it` is the last day on which a cancellation prevents the charge of `next_avoidable_renewal`.
     """
 
@@ -85,6 +87,7 @@ class ConsequencesView(View):
     next_avoidable_renewal: date
     last_day_to_avoid_it: date
     purge_on: date
+    goodwill_lapses: MoneyView
 
     @classmethod
     def of(cls, consequences: Consequences) -> ConsequencesView:
@@ -96,6 +99,7 @@ class ConsequencesView(View):
             next_avoidable_renewal=consequences.next_avoidable_renewal,
             last_day_to_avoid_it=consequences.last_day_to_avoid_it,
             purge_on=consequences.purge_on,
+            goodwill_lapses=MoneyView.of(consequences.goodwill_lapses),
         )
 
 
@@ -112,7 +116,10 @@ class RequesterView(View):
 
 
 class ReceiptView(View):
-    """The receipt of a cancellation: when it came, from whom, why, and every date."""
+    """The receipt of a cancellation: when it came, from whom, why, and every date.
+
+    `goodwill_lapses` is as in the preview, null on receipts of earlier versions.
+    """
 
     receipt: str
     requested_at: datetime
@@ -123,6 +130,7 @@ class ReceiptView(View):
     active_until: date
     charges_still_due: list[DueChargeView]
     purge_on: date
+    goodwill_lapses: MoneyView | None
 
     @classmethod
     def of(cls, cancellation: Cancellation) -> ReceiptView:
@@ -137,6 +145,9 @@ class ReceiptView(View):
             active_until=cancellation.active_until,
             charges_still_due=[DueChargeView.of(each) for each in cancellation.charges_still_due],
             purge_on=cancellation.purge_on,
+            goodwill_lapses=None
+            if cancellation.goodwill_lapses is None
+            else MoneyView.of(cancellation.goodwill_lapses),
         )
 
 
@@ -161,7 +172,8 @@ class CancellationView(View):
     """Where the account stands: `preview` while it is not cancelled, `receipt` once it is.
 
     `reasons` are those to choose from; `products_in_use` were used in the last seven days. `to_pay` is open of issued
-    invoices today, and stays owed after the end; `to_repay` is credit, which the end gives back.
+    invoices today, and stays owed after the end; `to_repay` is credit, which the end gives back. `pending_version` is
+    an announced change of prices, with the last day on which a cancellation avoids it; null without one.
     """
 
     status: Status
@@ -171,6 +183,7 @@ class CancellationView(View):
     products_in_use: list[str]
     to_pay: MoneyView
     to_repay: MoneyView
+    pending_version: PendingVersionView | None
 
 
 class ChargesTotalBody(Body):

@@ -230,12 +230,21 @@ _OF_THE_PAYMENT_SERVICE = frozenset(
 # ---- What staff record -------------------------------------------------------------------------------
 
 
-def paid_by_transfer(claim: OpenClaim, paid_on: date, reference: str, today: date) -> OpenClaim:
-    """The claim after a transfer of all that is owed has arrived. Raises NotOwed, RuleViolation for a day to come."""
+def paid_by_transfer(
+    claim: OpenClaim, paid_on: date, reference: str, today: date, amount: Money | None = None
+) -> OpenClaim:
+    """The claim after a transfer of `amount` has arrived, or of all that is owed. What is over is to be repaid.
+
+    Raises NotOwed, and RuleViolation for a day to come or another currency.
+    """
     _require_owed_to_us(claim)
     _require_past(paid_on, "paid_on", today)
-    entry = Entry(EntryKind.TRANSFERRED, claim.payment.left, paid_on, reference)
-    return _with_payment(claim, claim.payment.with_entries(entry))
+    owed = claim.owed_to_us
+    if amount is not None and amount.currency != owed.currency:
+        raise RuleViolation(_in_another_currency(owed))
+    entry = Entry(EntryKind.TRANSFERRED, (amount or owed).amount, paid_on, reference)
+    paid = claim.payment.with_entries(entry)
+    return replace(_with_payment(claim, paid), to_repay=claim.to_repay + paid.credit - claim.payment.credit)
 
 
 def repaid_by_hand(claim: OpenClaim, amount: Money, repaid_on: date, reference: str, today: date) -> OpenClaim:
@@ -246,14 +255,7 @@ def repaid_by_hand(claim: OpenClaim, amount: Money, repaid_on: date, reference: 
         raise NotOwed("Nothing is to be repaid of this claim, or a refund is on its way.")
     _require_past(repaid_on, "repaid_on", today)
     if amount.currency != owed.currency:
-        raise RuleViolation(
-            Violation(
-                ("amount", "currency"),
-                f"The currency is {owed.currency}.",
-                FieldCode.NOT_ALLOWED,
-                {"allowed": [owed.currency]},
-            )
-        )
+        raise RuleViolation(_in_another_currency(owed))
     if amount.amount > owed.amount:
         raise RuleViolation(
             Violation(
@@ -268,6 +270,11 @@ def written_off(claim: OpenClaim, user: str | None, today: date) -> OpenClaim:
     _require_owed_to_us(claim)
     entry = Entry(EntryKind.WRITTEN_OFF, claim.payment.left, today, user)
     return _with_payment(claim, claim.payment.with_entries(entry))
+
+
+def _in_another_currency(owed: Money) -> Violation:
+    allowed = {"allowed": [owed.currency]}
+    return Violation(("amount", "currency"), f"The currency is {owed.currency}.", FieldCode.NOT_ALLOWED, allowed)
 
 
 def _require_owed_to_us(claim: OpenClaim) -> None:

@@ -58,15 +58,25 @@ class Settler:
 
 
 def record_claim_payment(
-    claim: str, paid_on: date, reference: str, *, context: RequestContext, store: ClaimStore
+    claim: str,
+    paid_on: date,
+    reference: str,
+    amount: Money | None = None,
+    *,
+    context: RequestContext,
+    store: ClaimStore,
 ) -> OpenClaim:
-    """The claim after a transfer has paid it. One get and one transaction.
+    """The claim after a transfer has paid it, or `amount` of it. One get and one transaction.
 
-    Raises NotFound, NotOwed, RuleViolation for a day to come, ConcurrentChange.
+    The same amount, day and reference again change nothing. Raises NotFound, NotOwed, RuleViolation for a day to come
+    or another currency, ConcurrentChange.
     """
     before = store.claim(claim)
-    after = paid_by_transfer(before, paid_on, reference, context.time.date())
-    return _record(before, after, "paid", before.owed_to_us, reference, context, store)
+    if amount is not None and Entry(EntryKind.TRANSFERRED, amount.amount, paid_on, reference) in before.payment.entries:
+        return before
+    after = paid_by_transfer(before, paid_on, reference, context.time.date(), amount)
+    change = "overpaid" if after.to_repay > before.to_repay else "paid"
+    return _record(before, after, change, amount or before.owed_to_us, reference, context, store)
 
 
 def record_claim_repayment(

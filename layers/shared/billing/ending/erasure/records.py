@@ -32,9 +32,12 @@ REWRITTEN = (
     keys.CORRECTION,
     keys.DECISION,
     keys.EVENT,
+    keys.EXTRA,
     keys.FINDING,
     keys.HELD,
     keys.PAGE_APPOINTMENT,
+    keys.PAGE_ONE_OFFS,
+    keys.PAGE_TERM,
     keys.PERIOD,
     keys.REACTIVATION,
     keys.REVIEW,
@@ -59,9 +62,11 @@ UNTOUCHED = {
     keys.INVOICE: "what law wants of an invoice and its payments (GDPR art. 17(3)(b)); it names a company",
     keys.MARKER: "digests of usage events",
     keys.PAGE: "the account, without the person's role; a person whom the billing information names is not erased. An"
-    " appointment is a page of its own",
+    " appointment, a change of the term and the open one-offs are pages of their own",
+    keys.PAYER: "a digest of an account at a bank: it names nobody",
     keys.PURGE: "while an account is deleted, nobody is erased from it by themselves",
     keys.TOTAL: "counts usage",
+    keys.TRANSFER: "what the bank says of a payment, which law wants with the invoice (GDPR art. 17(3)(b))",
     keys.VAT_CHECK: "the evidence for an invoice's tax, which law wants whole (GDPR art. 17(3)(b))",
 }
 """The families that an erasure leaves, each with the reason."""

@@ -52,7 +52,8 @@ Everything that is kept of the account {account}, as of {at:%Y-%m-%d %H:%M} UTC.
 
 data/*.json       all entries of one kind, as they are kept: amounts in minor units of their currency, times in UTC;
                   invoice.json has the payments, document.json what each invoice and credit note said,
-                  correction.json what of the usage was corrected, and why
+                  correction.json what of the usage was corrected, and why,
+                  extra.json the one-off charges and the goodwill that are settled; page.json has the open ones
 usage.csv         usage by day, product, store and content, as corrected
 usage-months.csv  usage, conversions and revenue by month, product, store and content
 invoices.csv      all invoices, with their tax and their payment; invoices.xlsx has the same for a spreadsheet

@@ -30,6 +30,7 @@ from billing.invoicing.invoices import BillingReason, InvoiceDraft, build_draft
 from billing.invoicing.issue_invoices import (
     build_invoice,
     credit_left,
+    ends_with_one_offs,
     free_facts,
     invoice_facts,
     issue_invoices,
@@ -40,6 +41,9 @@ from billing.invoicing.periods import FixedMonth, fix_month
 from billing.invoicing.records import BillingContext, WholeInvoice
 from billing.invoicing.seller_currency import ExchangeRateUnknown, in_sellers_currency, wait_for_rate
 from billing.invoicing.settings import InvoicingSettings
+from billing.invoicing.tax import TaxRule
+from billing.invoicing.tax_rate_hold import wait_for_tax_rate
+from billing.invoicing.tax_rates.rules import TaxRateUnknown
 from billing.invoicing.vat_number_hold import waits_for_vat_number
 from billing.invoicing.vat_numbers.rules import VatNumberUnconfirmed, tax_on_sale
 from billing.kernel.contract_calendar import Contract
@@ -83,7 +87,8 @@ def reactivation_quote(
     contract = new_contract(account.contract, ended, today)
     resubscribed = resubscribe(billing.subscriber.subscription, catalogue, contract.currency, today)
     subscription = resubscribed.in_language(billing.billing.language)
-    tax = tax_on_sale(settings.seller, billing.company, today, billing.vat_check, settings.unconfirmed)
+    seller, policy = billing.taxed_from(settings.seller), settings.unconfirmed
+    tax = tax_on_sale(seller, billing.company, today, billing.vat_check, policy, billing.exemptions)
     lines, until = period_lines(subscription, contract, 0), contract.month_start(contract.paid_period(0)[1])
     credit = credit_left(billing, today, settings)
     draft = build_draft(BillingReason.PERIOD, today, until, lines, tax, credit, contract.currency, today)
@@ -103,8 +108,8 @@ def request_reactivation(
 
     `agreed` is the due amount that the admin was shown. One read, one query and one transaction; one get more for
     tax that is also in the seller's currency, and two reads more after a simultaneous request. Raises NotDeactivated,
-    NothingSold, NoPaymentMethod, QuoteChanged, VatNumberUnconfirmed, ExchangeRateUnknown, RuleViolation for another
-    currency, and ConcurrentChange if the account has changed since it was read.
+    NothingSold, NoPaymentMethod, QuoteChanged, VatNumberUnconfirmed, TaxRateUnknown, ExchangeRateUnknown, RuleViolation
+    for another currency, and ConcurrentChange if the account has changed since it was read.
     """
     account = billing.subscriber.account.id
     previous = store.reactivation(account)
@@ -126,6 +131,8 @@ def request_reactivation(
         raise QuoteChanged
     if due.amount and not _can_be_charged(billing, settings) and not _by_transfer(billing):
         raise NoPaymentMethod
+    if quote.draft.tax.rule is TaxRule.RATE_MISSING:
+        raise TaxRateUnknown(wait_for_tax_rate(billing, quote.draft, context, store, is_due=False))
     if waits_for_vat_number(billing, quote.draft, context.time, settings, store):
         raise VatNumberUnconfirmed
     draft = in_sellers_currency(quote.draft, quote.contract, settings, store)
@@ -223,10 +230,13 @@ def complete_reactivation(
 
 
 def _has_month_due(billing: BillingContext, now: datetime) -> bool:
-    """Whether the old contract has a month that is owed and not fixed, even one that costs nothing."""
+    """Whether the old contract has a month that is owed and not fixed, even one that costs nothing, or one-offs that
+    are still open."""
     account, due = billing.subscriber.account, billing.due
     if due is None:
         return False
+    if ends_with_one_offs(billing, account.contract.today(now)):
+        return True
     begins = account.contract.month_start(due.month)
     return begins <= account.contract.today(now) and account.is_served_on(begins)
 

@@ -92,8 +92,7 @@ class ReactivationStore(InvoiceStore):
         """
         account, contract = context.subscriber.account, reactivation.contract
         partition = keys.account(account.id)
-        products = tuple(line.product for line in context.subscriber.subscription.lines)
-        active = account.reactivated(contract, products)
+        active = account.reactivated(contract, *context.subscriber.subscription.remembered)
         subscription = Item(partition, keys.PAGE_SUBSCRIPTION, subscription_body(reactivation.subscription))
         numbered = (
             self._numbered(number, whole.invoice) if whole is not None and number is not None else self._transaction()

@@ -15,6 +15,7 @@ from lxml import etree, objectify
 
 from billing.accounts.information import CompanyDetails, as_printed, compact_identifier, normal_postcode
 from billing.invoicing.documents.writing import printable
+from billing.invoicing.exemptions.rules import VATEX
 from billing.invoicing.invoices import IssuedInvoice, Seller
 from billing.invoicing.tax import Tax, TaxRule
 from billing.invoicing.wording import credit_terms, describe_line, describe_seller_tax, payment_terms
@@ -41,11 +42,19 @@ CATEGORIES = {
     TaxRule.REVERSE_CHARGE: "AE",
     TaxRule.OUTSIDE_EU: "O",
     TaxRule.SELLER_OUTSIDE_EU: "O",
+    TaxRule.OWN_RATE: "S",
+    TaxRule.ZERO_RATED: "Z",
+    TaxRule.EXPORT: "G",
+    TaxRule.OUTSIDE_SCOPE: "O",
+    TaxRule.EXEMPT: "E",
 }
-"""UNTDID 5305: standard rate, reverse charge, not subject to VAT."""
+"""UNTDID 5305: standard rate, reverse charge, not subject to VAT, zero rate, export, exempt."""
 
-EXEMPTIONS = {"AE": "VATEX-EU-AE", "O": "VATEX-EU-O"}
+EXEMPTIONS = {"AE": "VATEX-EU-AE", "G": "VATEX-EU-G", "O": "VATEX-EU-O"}
 """The Commission's codes of why no VAT is charged, by category."""
+
+NO_REASON = frozenset({"S", "Z"})
+"""Categories that have no reason for an exemption (BR-S-10, BR-Z-10). Words of staff are a note then."""
 
 MEANS = {Method.CARD: "48", Method.SEPA_DEBIT: "59", Method.BANK_TRANSFER: "30"}
 UNDEFINED_MEANS = "1"
@@ -84,6 +93,7 @@ def _terms(invoice: IssuedInvoice) -> dict[str, Any]:
     charges = [line for line in on_the_whole if sign * line.net.amount > 0]
     due = Money(draft.total.amount - draft.credit.amount, draft.total.currency)
     subject = draft.tax.is_subject
+    preceding = [each for each in (invoice.corrects, invoice.replaces) if each is not None]
     return {
         "BT-1": invoice.number,
         "BT-2": invoice.produced_on,
@@ -110,9 +120,8 @@ def _terms(invoice: IssuedInvoice) -> dict[str, Any]:
         "BT-113": _text(draft.credit, 1) if draft.credit.amount else None,
         "BT-115": _text(due, sign),
         "BG-1": [{"BT-22": printable(note)} for note in _notes(invoice)] or None,
-        "BG-3": [{"BT-25": invoice.corrects.number, "BT-26": invoice.corrects.produced_on}]
-        if invoice.corrects
-        else None,
+        # The invoice that a credit note takes back, or in whose place an invoice is issued (EN 16931, BG-3).
+        "BG-3": [{"BT-25": each.number, "BT-26": each.produced_on} for each in preceding] or None,
         "BG-4": _party(invoice.seller, subject=subject),
         "BG-7": _party(invoice.company, subject=subject),
         "BG-20": [_on_the_whole(line, draft.tax, -sign, invoice.language) for line in allowances] or None,
@@ -131,9 +140,13 @@ def _payment_terms(invoice: IssuedInvoice, due: int) -> str | None:
 
 
 def _notes(invoice: IssuedInvoice) -> list[str]:
-    """Why it corrects another one, and the rate of the tax in the seller's currency: the norm has no term for rates."""
-    reason = None if invoice.corrects is None else invoice.corrects.reason
-    return [note for note in (reason, describe_seller_tax(invoice.draft, invoice.language)) if note]
+    """Why it corrects another one or is in its place, what staff want to be said of the tax, and the rate of the tax in
+    the seller's currency: the norm has no term for rates."""
+    of = invoice.corrects or invoice.replaces
+    reason = None if of is None else of.reason
+    tax = invoice.draft.tax
+    words = tax.sentence(invoice.language) if CATEGORIES[tax.rule] in NO_REASON else None
+    return [note for note in (reason, words, describe_seller_tax(invoice.draft, invoice.language)) if note]
 
 
 def _means(invoice: IssuedInvoice) -> str:
@@ -162,13 +175,17 @@ def _party(party: Seller | CompanyDetails, *, subject: bool) -> dict[str, Any]:
 
 
 def _line(number: int, line: InvoiceLine, tax: Tax, sign: int, language: str) -> dict[str, Any]:
-    """One product. Its price is that of the whole period; the description explains the steps in words."""
+    """One product. Its price is that of the whole period; the description explains the steps in words.
+
+    A one-off charge has its own quantity and price.
+    """
     net = Money(sign * line.net.amount, line.net.currency)
-    price = Money(abs(net.amount), net.currency)
+    pieces = 1 if line.price is None else line.quantity
+    price = Money(abs(net.amount) // pieces, net.currency)
     days = {"BT-134": line.steps[0].since, "BT-135": line.steps[-1].until - DAY} if line.steps else {}
     return {
         "BT-126": str(number),
-        "BT-129": "1" if net.amount >= 0 else "-1",
+        "BT-129": str(pieces if net.amount >= 0 else -pieces),
         "BT-130": PIECE,
         "BT-131": decimal_text(net),
         **days,
@@ -197,8 +214,8 @@ def _breakdown(invoice: IssuedInvoice, sign: int) -> dict[str, Any]:
         "BT-117": _text(draft.tax_amount, sign),
         "BT-118": category,
         "BT-119": _rate(draft.tax),
-        "BT-120": draft.tax.sentence(invoice.language),
-        "BT-121": EXEMPTIONS.get(category),
+        "BT-120": None if category in NO_REASON else draft.tax.sentence(invoice.language),
+        "BT-121": draft.tax.code if draft.tax.code in VATEX else EXEMPTIONS.get(category),
     }
     return {name: value for name, value in terms.items() if value is not None}
 

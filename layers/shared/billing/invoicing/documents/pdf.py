@@ -179,6 +179,13 @@ class _Page:
             facts += [("", corrects), (words["reason"], invoice.corrects.reason)]
         elif invoice.draft.due.amount:
             facts.append((words["due_on"], self.write.day(invoice.due_on)))
+        if invoice.replaces is not None:
+            replaces = words["replaces"].format(
+                number=invoice.replaces.number,
+                day=self.write.day(invoice.replaces.produced_on),
+                credit_note=invoice.replaces.credit_note,
+            )
+            facts += [("", replaces), (words["reason"], invoice.replaces.reason)]
         for name, value in facts:
             self._fact(name, value)
         sheet.ln(5)
@@ -250,7 +257,9 @@ class _Page:
         sheet.multi_cell(width, SMALL_LINE, self._line(text), align="L", new_x=XPos.LMARGIN, new_y=YPos.NEXT)
 
     def _derivation(self, line: InvoiceLine) -> Iterator[str]:
-        """The lines of text that explain an amount, one for each step."""
+        """The lines of text that explain an amount, one for each step, or the pieces of a one-off charge."""
+        if line.price is not None and line.quantity > 1:
+            yield f"{self.write.quantity(line.quantity)} \N{MULTIPLICATION SIGN} {self.write.money(line.price)}"
         if line.product is not None:
             for step in line.steps:
                 yield from self._step(step, line.unit)
@@ -293,15 +302,22 @@ class _Page:
     def _totals(self) -> None:
         words, draft = self.words, self.invoice.draft
         tax = draft.tax
-        vat = (
-            words["vat"].format(rate=self.write.quantity(tax.rate), country=self.write.country(tax.country))
-            if tax.rate
-            else words["no_vat"]
-        )
+        rate, country = self.write.quantity(tax.rate), self.write.country(tax.country)
+        if tax.rate and tax.name is not None:
+            vat = words["own_tax"].format(name=tax.name, rate=rate, country=country)
+        else:
+            vat = words["vat"].format(rate=rate, country=country) if tax.rate else tax.name or words["no_vat"]
         rows = [(words["net"], draft.net, False), (vat, draft.tax_amount, False), (words["total"], draft.total, True)]
         if draft.seller_tax is not None:
             in_sellers = draft.seller_tax.amount
-            rows.insert(2, (words["vat_in"].format(currency=in_sellers.currency), in_sellers, False))
+            rows.insert(
+                2,
+                (
+                    words["vat_in"].format(name=tax.name or words["no_vat"], currency=in_sellers.currency),
+                    in_sellers,
+                    False,
+                ),
+            )
         if draft.credit.amount:
             rows.append((words["credit"], Money(-draft.credit.amount, draft.credit.currency), False))
         if self.is_credit:
@@ -344,9 +360,11 @@ class _Page:
 
     def _outcome(self, outcome: CreditOutcome) -> str:
         words, currency = self.words["pays"], self.invoice.draft.total.currency
-        parts = (("waived", outcome.waived), ("refunded", outcome.refunded), ("carried", outcome.carried))
+        number = None if self.invoice.corrects is None else self.invoice.corrects.replaced_by
+        kept = "carried" if number is None else "counted"
+        parts = (("waived", outcome.waived), ("refunded", outcome.refunded), (kept, outcome.carried))
         sentences = [
-            str(words[name]).format(amount=self.write.money(Money(amount, currency)))
+            str(words[name]).format(amount=self.write.money(Money(amount, currency)), number=number)
             for name, amount in parts
             if amount
         ]

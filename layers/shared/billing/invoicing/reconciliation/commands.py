@@ -63,7 +63,7 @@ def reconcile_account(
 ) -> Comparison:
     """Compares the books of an account that are due at the instant `now`.
 
-    Two or three reads, three queries and one transaction; at the payment service a search, and a list per hundred
+    Two or three reads, four queries and one transaction; at the payment service a search, and a list per hundred
     payments, per refunded payment and per disputed one. What differs is read once more, so that a change that comes in
     between is none. Raises ConcurrentChange, also where the books have changed meanwhile; UpstreamFailed.
     """
@@ -130,14 +130,18 @@ def _books(recorded: RecordedBooks, settings: InvoicingSettings) -> Books:
         closed=recorded.closed,
         documents=recorded.documents,
         credit=context.credit,
+        transfers=recorded.transfers,
         is_waiting=_is_waiting(recorded, context.hold, settings),
+        one_offs=recorded.one_offs,
     )
 
 
 def _is_waiting(recorded: RecordedBooks, hold: InvoicingHold | None, settings: InvoicingSettings) -> bool:
-    """Whether invoicing waits for staff, for the check of a VAT number, or for an exchange rate: each has a list."""
+    """Whether invoicing waits for staff, for the check of a VAT number, for an exchange rate, or for a tax rate: each
+    has a list."""
     context = recorded.context
-    if context.due is not None and context.due.awaits_rate is not None:
+    due = context.due
+    if due is not None and (due.awaits_rate is not None or due.awaits_tax is not None):
         return True
     if hold is not None and hold.is_waiting(context.subscriber.account.contract.start):
         return True

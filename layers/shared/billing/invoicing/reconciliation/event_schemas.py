@@ -24,7 +24,9 @@ class FindingFacts(Facts):
         "look-missing",
         "month-not-due",
         "owed-differs",
+        "one-off-differs",
         "credit-differs",
+        "transfer-differs",
         "register-broken",
     ]
     subject: str

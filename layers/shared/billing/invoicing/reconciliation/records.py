@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import TYPE_CHECKING
 
 from billing.invoicing.due_mapping import day_body, day_from
-from billing.invoicing.invoices import IssuedInvoice
+from billing.invoicing.invoices import BillingReason, IssuedInvoice
 from billing.invoicing.mapping import is_whole, issued_from, summary_from
 from billing.invoicing.numbering import SeriesCounter
+from billing.invoicing.one_off_mapping import closed_from
+from billing.invoicing.one_offs import OneOff
 from billing.invoicing.period_mapping import period_from
 from billing.invoicing.periods import PaidPeriod, amounts_of
 from billing.invoicing.reconciliation.mapping import finding_body, finding_from
-from billing.invoicing.reconciliation.rules import BookedDocument, Finding
+from billing.invoicing.reconciliation.rules import BookedDocument, BookedOneOff, Finding
 from billing.invoicing.records import BillingContext, InvoiceStore, stored_documents
+from billing.invoicing.transfer_records import transfer_from
+from billing.invoicing.transfers import Transfer
 from billing.kernel.events import Event
 from billing.kernel.schedules import Job, start_of
 from billing.platform.dynamodb import keys
@@ -24,6 +28,9 @@ from billing.platform.dynamodb.reader import Row, Slice
 
 if TYPE_CHECKING:
     from billing.platform.dynamodb.transaction import Transaction
+
+ONE_OFFS_MAX = 2000
+"""How many closed one-offs of an account are read: four a month for forty years."""
 
 PERIODS_MAX = 600
 """How many closed paid periods of an account are read: fifty years of months."""
@@ -36,7 +43,8 @@ REGISTER = keys.NUMBERS
 class RecordedBooks:
     """An account with its money, as read at once. `known` are the findings of the comparisons before.
 
-    `is_register_due` says whether the register of numbers has its due item.
+    `is_register_due` says whether the register of numbers has its due item. `one_offs` are all of the account, open or
+    closed.
     """
 
     context: BillingContext
@@ -44,6 +52,8 @@ class RecordedBooks:
     documents: tuple[BookedDocument, ...]
     known: tuple[Finding, ...]
     is_register_due: bool
+    transfers: tuple[Transfer, ...] = ()
+    one_offs: tuple[OneOff, ...] = ()
 
 
 class ReconciliationStore(InvoiceStore):
@@ -53,7 +63,7 @@ class ReconciliationStore(InvoiceStore):
         """The books of an account; None without it, or where no comparison is due at any time.
 
         Of the invoices and credit notes that were issued from the day `since` on it reads the documents too. Two reads,
-        one more per DOCUMENTS_AT_ONCE of these, and three queries, all strongly consistent.
+        one more per DOCUMENTS_AT_ONCE of these, and four queries, all strongly consistent.
         """
         context = self.billing_context(account)
         if context is None or context.reconcile_on is None:
@@ -67,6 +77,11 @@ class ReconciliationStore(InvoiceStore):
             documents=tuple(_booked(row, said.get(row.key), context) for row in rows),
             known=tuple(finding_from(row.body) for row in self._all(partition, keys.FINDING, None)),
             is_register_due=register_due in self._reads.get_all([register_due]),
+            transfers=tuple(map(transfer_from, self._all(partition, keys.TRANSFER, None))),
+            one_offs=(
+                *context.one_offs.open,
+                *(closed_from(row.body) for row in self._all(partition, keys.EXTRA, ONE_OFFS_MAX)),
+            ),
         )
 
     def save_comparison(
@@ -144,12 +159,24 @@ def _booked(row: Row, document: str | None, context: BillingContext) -> BookedDo
         looked_at=_looked_at(row, context),
         lines=None if issued is None else amounts_of(issued.draft.lines),
         is_of_a_period=issued is not None and (issued.takes_back or _is_of_a_period(issued)),
+        one_offs=() if issued is None else _one_offs(issued, {position for position, _ in payment.credited}),
+    )
+
+
+def _one_offs(issued: IssuedInvoice, credited: Set[int]) -> tuple[BookedOneOff, ...]:
+    """The lines of an invoice that have a one-off; none of a credit note."""
+    lines = enumerate(issued.draft.lines) if issued.corrects is None else ()
+    return tuple(
+        BookedOneOff(line.one_off, abs(line.net.amount), position in credited)
+        for position, line in lines
+        if line.one_off is not None
     )
 
 
 def _is_of_a_period(issued: IssuedInvoice) -> bool:
-    """Whether it is an invoice of a release that keeps paid periods."""
-    return issued.corrects is None and issued.draft.tax_point is not None
+    """Whether it is an invoice of contract months, of a release that keeps paid periods."""
+    is_of_months = issued.draft.occasion is not BillingReason.ONE_OFF
+    return issued.corrects is None and issued.draft.tax_point is not None and is_of_months
 
 
 def _looked_at(row: Row, context: BillingContext) -> date | None:

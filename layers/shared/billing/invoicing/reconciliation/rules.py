@@ -18,7 +18,9 @@ from billing.invoicing.dunning import InvoicePayment
 from billing.invoicing.entries import Entry, EntryKind
 from billing.invoicing.invoices import InvoiceStatus
 from billing.invoicing.numbering import RegisteredNumber, SeriesCounter, register_faults
+from billing.invoicing.one_offs import Mark, OneOff
 from billing.invoicing.periods import Amounts, PaidPeriod, PeriodInvoice, TakenBack, months_to_fix, owed_by_product
+from billing.invoicing.transfers import Transfer
 from billing.kernel.money import Money, charged_units
 from billing.payments.ledger import LedgerPayment
 from billing.payments.methods import ChargeState, DisputeState, Refund, RefundState
@@ -54,7 +56,9 @@ class Rule(StrEnum):
     LOOK_MISSING = "look-missing"
     MONTH_NOT_DUE = "month-not-due"
     OWED_DIFFERS = "owed-differs"
+    ONE_OFF_DIFFERS = "one-off-differs"
     CREDIT_DIFFERS = "credit-differs"
+    TRANSFER_DIFFERS = "transfer-differs"
     REGISTER_BROKEN = "register-broken"
 
 
@@ -89,7 +93,7 @@ class BookedDocument:
     `looked_at` is the day on which the worker of collection looks at it next, None where it is not scheduled. `lines`
     are the net amounts by product of what the document says, None where they are not compared. `is_of_a_period` says
     whether a paid period must know the document: not a credit note that staff have issued, nor an invoice of a release
-    before paid periods.
+    before paid periods, nor one of one-off charges alone. `one_offs` are the lines of an invoice that have a one-off.
     """
 
     number: str
@@ -99,6 +103,17 @@ class BookedDocument:
     looked_at: date | None
     lines: Amounts | None = None
     is_of_a_period: bool = False
+    one_offs: tuple[BookedOneOff, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class BookedOneOff:
+    """A line of an invoice that has a one-off: its net amount, above zero also for a goodwill, and whether a credit
+    note has taken the line back."""
+
+    one_off: str
+    amount: int
+    is_credited: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +122,8 @@ class Books:
 
     `due` is the next contract month to invoice, and `running` the running paid period; either may be None. `closed` are
     the periods before. `credit` is the stored balance in minor units. `is_waiting` says that invoicing waits for
-    staff, for a VAT number or for an exchange rate, each of which has a list of its own.
+    staff, for a VAT number or for an exchange rate, each of which has a list of its own. `one_offs` are all charges and
+    goodwill of the account, open or closed.
     """
 
     account: Account
@@ -118,6 +134,8 @@ class Books:
     documents: tuple[BookedDocument, ...]
     credit: int
     is_waiting: bool = False
+    transfers: tuple[Transfer, ...] = ()
+    one_offs: tuple[OneOff, ...] = ()
 
     def entries(self, *kinds: EntryKind) -> Iterator[tuple[BookedDocument, Entry]]:
         """The entries of these kinds, each with its document, oldest document first."""
@@ -146,7 +164,9 @@ def findings(books: Books, ledger: Ledger, now: datetime) -> tuple[Finding, ...]
         *_looks(books, now),
         *_months(books, now),
         *_periods(books),
+        *_one_offs(books),
         *_credit(books),
+        *_transfers(books),
     )
 
 
@@ -517,6 +537,43 @@ def _periods(books: Books) -> Iterator[Finding]:
             )
 
 
+def _one_offs(books: Books) -> Iterator[Finding]:
+    """Each one-off is on the invoices that it names, with what it says, and on no other.
+
+    A line that a credit note has taken back may be on one invoice more: the invoice was corrected. What is open has
+    been used by no more than it is.
+    """
+    documents = {document.number: document for document in books.documents}
+    lines = {(each.one_off, document.number): each for document in books.documents for each in document.one_offs}
+    marked = {(one_off.id, use.number): use.amount for one_off in books.one_offs for use in one_off.uses if use.number}
+    currency = books.account.contract.currency
+    for (identity, number), amount in marked.items():
+        document, line = documents.get(number), lines.get((identity, number))
+        is_read = document is None or document.lines is not None
+        if is_read and (line is None or line.amount != amount):
+            found = "no document" if document is None else "another line"
+            said = None if line is None else Money(line.amount, currency)
+            subject = f"{identity} {number}"
+            expected = Money(amount, currency)
+            yield _finding(books, Rule.ONE_OFF_DIFFERS, subject, number, "a line of it", found, expected, said)
+    replaced = Counter(identity for (identity, number), line in lines.items() if line.is_credited)
+    for (identity, number), line in lines.items():
+        if (identity, number) in marked or line.is_credited:
+            continue
+        if replaced[identity]:
+            replaced[identity] -= 1
+            continue
+        found_amount = Money(line.amount, currency)
+        subject = f"{identity} {number}"
+        yield _finding(
+            books, Rule.ONE_OFF_DIFFERS, subject, number, "no line of it", "a line", found_amount=found_amount
+        )
+    for one_off in books.one_offs:
+        if one_off.left < 0 or (one_off.mark is Mark.INVOICED and one_off.left):
+            left = Money(one_off.left, currency)
+            yield _finding(books, Rule.ONE_OFF_DIFFERS, one_off.id, None, "invoiced once", "something else", None, left)
+
+
 def _credit(books: Books) -> Iterator[Finding]:
     """The stored credit is what the entries add up to, and never below zero."""
     computed = sum(document.payment.credit for document in books.documents)
@@ -525,6 +582,44 @@ def _credit(books: Books) -> Iterator[Finding]:
     currency = books.account.contract.currency
     amounts = Money(computed, currency), Money(books.credit, currency)
     yield _finding(books, Rule.CREDIT_DIFFERS, "balance", None, "the sum of the entries", "the balance", *amounts)
+
+
+def _transfers(books: Books) -> Iterator[Finding]:
+    """The shares of each transfer sum to it, and the invoices have them as entries, with what was taken back.
+
+    What an earlier release has recorded has entries only: an invoice may have more of a reference than its transfers.
+    """
+    recorded: Counter[tuple[str, str]] = Counter()
+    taken_back: Counter[tuple[str, str]] = Counter()
+    for transfer in books.transfers:
+        currency = transfer.amount.currency
+        total = Money(sum(share.amount for share in transfer.shares), currency)
+        if total != transfer.amount:
+            yield _finding(
+                books, Rule.TRANSFER_DIFFERS, transfer.id, None, "as received", "its shares", transfer.amount, total
+            )
+        for share in transfer.shares:
+            recorded[share.invoice, transfer.reference] += share.amount
+            taken_back[share.invoice, transfer.reference] += share.amount if transfer.taken_back else 0
+    for document in books.documents:
+        for (number, reference), amount in recorded.items():
+            if number != document.number:
+                continue
+            entries = [*_of(document, reference)]
+            came = sum(entry.amount for entry in entries if entry.kind is EntryKind.TRANSFERRED)
+            went = sum(entry.amount for entry in entries if entry.kind is EntryKind.TRANSFER_TAKEN_BACK)
+            wanted = taken_back[number, reference]
+            if came < amount or went != wanted:
+                yield _finding(
+                    books,
+                    Rule.TRANSFER_DIFFERS,
+                    f"{number} {reference}",
+                    number,
+                    "as its transfers",
+                    "its entries",
+                    Money(amount - wanted, document.currency),
+                    Money(came - went, document.currency),
+                )
 
 
 def _documents_of(period: PaidPeriod) -> tuple[PeriodInvoice | TakenBack, ...]:

@@ -8,8 +8,10 @@ from enum import StrEnum
 
 from billing.accounts.information import CompanyDetails, as_printed, compact_identifier
 from billing.accounts.vat_number_due import VatNumberDue
+from billing.invoicing.exemptions.rules import Exemptions, exempted
 from billing.invoicing.settings import UnconfirmedVatNumber
 from billing.invoicing.tax import Tax, TaxRule, tax_between
+from billing.invoicing.tax_rates.rules import own_tax
 from billing.invoicing.vat_territories import Address
 from billing.kernel.contract_calendar import Contract
 from billing.kernel.errors import Conflict
@@ -219,8 +221,23 @@ def tax_on_sale(
     day: date,
     check: VatNumberCheck | None,
     policy: UnconfirmedVatNumber | None,
+    exemptions: Exemptions,
 ) -> Tax:
-    """The tax on a sale to a company on a day. A number that is not to be relied on counts as none."""
+    """The tax on a sale to a company on a day, by the rates of staff for a seller outside of the EU.
+
+    A VAT number that is not to be relied on counts as none. An exemption that holds on the day takes what is charged.
+    """
+    own = own_tax(seller, company, day)
+    return exempted(_tax_in_eu(seller, company, day, check, policy) if own is None else own, exemptions, day)
+
+
+def _tax_in_eu(
+    seller: Address,
+    company: CompanyDetails,
+    day: date,
+    check: VatNumberCheck | None,
+    policy: UnconfirmedVatNumber | None,
+) -> Tax:
     tax = tax_between(seller, company, day)
     if tax.rule is TaxRule.REVERSE_CHARGE and treatment(check, company, policy) is Treatment.CHARGE_TAX:
         return tax_between(seller, replace(company, vat_number=None), day)

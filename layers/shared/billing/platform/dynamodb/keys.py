@@ -13,19 +13,28 @@
 | erasures under way          | ACCOUNT#account | ERASURE#user                          | DUE#ending#shard, instant  |
 | events of an account        | ACCOUNT#account | EVENT#ulid                            |                            |
 | events of the catalogue     | CATALOGUE       | EVENT#ulid                            |                            |
+| closed one-offs             | ACCOUNT#account | EXTRA#one-off                         |                            |
 | exchange rates of a day     | EXCHANGE-RATES  | RATES#2026-06-09                      |                            |
 | rates that staff know of    | EXCHANGE-RATES  | RATE-MISSING#2026-06-09#EUR           |                            |
 | events of exchange rates    | EXCHANGE-RATES  | EVENT#ulid                            |                            |
 | differences in the books    | ACCOUNT#account | FINDING#rule#subject                  | gsi2: FINDINGS, since      |
 | invoices, what changes      | ACCOUNT#account | INVOICE#produced on#number            | DUE#collection#shard, …    |
 | stopped invoicing           | ACCOUNT#account | HELD                                  | HELD, instant#account      |
+| bank statements             | BANK-STATEMENTS | STATEMENT#20261201-digest             |                            |
+| events of bank statements   | BANK-STATEMENTS | EVENT#ulid                            |                            |
+| bank entries                | BANK-ENTRY#id   | ENTRY                                 | gsi2: BANK-ENTRIES#status  |
 | billing page                | ACCOUNT#account | PAGE#ACCOUNT, PAGE#COMPANY            |                            |
 | appointment of an admin     | ACCOUNT#account | PAGE#APPOINTMENT                      | DUE#ending#shard, instant  |
+| open one-offs               | ACCOUNT#account | PAGE#ONE-OFFS                         |                            |
 | running paid period         | ACCOUNT#account | PAGE#PERIOD                           |                            |
+| exemptions from tax         | ACCOUNT#account | PAGE#TAX-EXEMPTIONS                   | DUE#ending#shard, instant  |
+| change of the term          | ACCOUNT#account | PAGE#TERM                             | DUE#ending#shard, instant  |
+| known payers                | ACCOUNT#account | PAYER#digest                          | gsi2: PAYER#digest         |
 | closed paid periods         | ACCOUNT#account | PERIOD#contract#0012                  |                            |
 | reviews                     | ACCOUNT#account | REVIEW#ulid                           |                            |
 | open review                 | ACCOUNT#account | REVIEW-OPEN                           |                            |
 | alert states                | ACCOUNT#account | TOLD#subject                          |                            |
+| transfers                   | ACCOUNT#account | TRANSFER#20260609-digest-1            |                            |
 | suppressed addresses        | ACCOUNT#account | UNDELIVERABLE#address                 |                            |
 | users                       | ACCOUNT#account | USER#user                             | USER#user, ACCOUNT#account |
 | check of the VAT number     | ACCOUNT#account | PAGE#VAT-CHECK                        | VAT-UNCONFIRMED, since     |
@@ -53,6 +62,9 @@
 | rejected usage of a day     | REJECTED-USAGE  | DAY#2026-06-10                        |                            |
 | events of rejected usage    | REJECTED-USAGE  | EVENT#ulid                            |                            |
 | markers                     | MARKERS#account | MARKER#identity                       |                            |
+| tax rates of staff          | TAX-RATES       | TABLE                                 |                            |
+| countries staff know of     | TAX-RATES       | RATE-MISSING#CH                       |                            |
+| events of tax rates         | TAX-RATES       | EVENT#ulid                            |                            |
 | test clocks                 | TEST-CLOCKS     | CLOCK#clock                           |                            |
 | events of test clocks       | TEST-CLOCKS     | EVENT#ulid                            |                            |
 | counters by product         | USAGE#account   | TOTAL#2026-06#product                 |                            |
@@ -69,6 +81,11 @@ PAST-DUE, due on#account#number.
 Paid periods. PAGE#PERIOD is the running one: what its fixed months contain, and what was invoiced for them. When the
 next period begins, it moves to PERIOD#contract#first month. Each reactivation counts the contract one further.
 
+One-offs. PAGE#ONE-OFFS has the charges and the goodwill of an account that no invoice has yet: an invoice is written
+with it, under its version. One that is closed gets an item of its own in the same transaction: EXTRA, with the mark
+that says why and the numbers of its invoices. No id is used twice. The family is not called ONE-OFF, which would sort
+between INVOICE and PAGE.
+
 Usage. Counters and markers have their own partitions, because there are many of them. One query reads the totals of all
 products over several months; one query reads the contents of one product over several months. A marker expires when
 its usage event can no longer be reported again.
@@ -79,7 +96,8 @@ Due items. A planner queries each shard of the sparse index. DUE items sort by t
 The transaction that does the work moves the item to the next instant. Collection has no DUE item: each invoice, each
 credit note and each pending reactivation is itself in the index, from the instant of its next look. The DUE#collection
 of an earlier release is planned until each unpaid invoice of its account is. While an invoice waits for an exchange
-rate, its DUE item is in gsi2 too, in the list of staff: AWAITS-RATE, day#account.
+rate, its DUE item is in gsi2 too, in the list of staff: AWAITS-RATE, day#account. So it is while it waits for a tax
+rate of staff: AWAITS-TAX, day#account.
 
 Differences. A FINDING item exists while a comparison of the books finds a difference. Staff list them by the second
 index, the oldest first. The register of numbers has its own due item, because it belongs to no account.
@@ -108,10 +126,15 @@ of their first request. It is set beside the body, so it changes no version. It 
 the instant of the first request of any admin, and stays.
 
 Appointments. PAGE#APPOINTMENT is the newest appointment of an admin by staff. It is in the index while it is open, with
-the ends of accounts: the same worker carries it out.
+the ends of accounts: the same worker carries it out. PAGE#TERM is the newest change of the contract's term. It is in
+the index while it waits for an admin's consent: the same worker ends it when its renewal comes.
 
 Alert states. A TOLD item remembers an alert, or another event that is recorded once, by its subject. The key keeps an
 old word for `alert`, because stored keys never change.
+
+Bank entries. An ENTRY item is a booking of the bank, in a partition of its own, because no account is known for it at
+first. Its id follows from what the bank says, so it exists once. A PAYER item says that somebody has paid for an
+account before, by a digest of their own account at the bank.
 
 Lists of staff. Items of an account carry the keys of the lists that they are in (docs/decisions/0036), beside those
 above. In gsi2, but for two:
@@ -125,6 +148,7 @@ above. In gsi2, but for two:
 | accounts by e-mail address    | PAGE#BILLING, USER  | E-MAIL#address                  | ACCOUNT#account          |
 | accounts that cannot pay      | PAGE#PAYMENT-METHOD | METHODS                         | expiry#account           |
 | accounts with a pause         | AUTOSCALING         | PAUSED                          | end#account              |
+| accounts with an exemption    | PAGE#TAX-EXEMPTIONS | EXEMPTIONS                      | last end#account         |
 | documents of a month          | DOCUMENT            | INVOICES#2026-06#shard, CREDIT-NOTES#… | day#number        |
 | cancellations                 | CANCELLATION        | CANCELLATIONS                   | instant#account          |
 | decisions of a month          | DECISION            | DECISIONS#2026-06#shard         | outcome#account#product  |
@@ -137,6 +161,9 @@ passed. It names the review, and no account.
 Test clocks. Accounts on a test clock have a dot in their id. What is due of them is in DUE#clock#clock of the index,
 which no planner reads: the clock's own worker reads the items themselves. In each list of staff they are in a partition
 of their clock, such as PAST-DUE#clock#q1. So no list, planner or comparison over all accounts meets them.
+
+Exemptions. PAGE#TAX-EXEMPTIONS is read with the page, whose next charge depends on it. It is in the index of due work
+from the day on which staff are told of its next end, with the ends of accounts: the same worker looks at it.
 
 VAT numbers. PAGE#VAT-CHECK is read with the page, whose next charge depends on it. It is in the index while VIES has
 not confirmed the number and staff have not decided: the list of staff, the longest unconfirmed first.
@@ -158,7 +185,11 @@ ACCOUNTS = "ACCOUNTS"
 ALERT = "TOLD#"
 AUTOSCALING = "AUTOSCALING"
 AWAITS_RATE = "AWAITS-RATE"
+AWAITS_TAX = "AWAITS-TAX"
 BALANCE = "BALANCE"
+BANK_ENTRIES = "BANK-ENTRIES#"
+BANK_ENTRY = "BANK-ENTRY#"
+BANK_STATEMENTS = "BANK-STATEMENTS"
 BOOKED = "BOOKED#"
 CANCELLATION = "CANCELLATION"
 CANCELLATIONS = "CANCELLATIONS"
@@ -178,9 +209,12 @@ DOCUMENT = "DOCUMENT#"
 DOWNLOAD = "DOWNLOAD#"
 DUE = "DUE#"
 E_MAIL = "E-MAIL#"
+ENTRY = "ENTRY"
 ERASURE = "ERASURE#"
 EVENT = "EVENT#"
 EXCHANGE_RATES = "EXCHANGE-RATES"
+EXEMPTIONS = "EXEMPTIONS"
+EXTRA = "EXTRA#"
 FINDING = "FINDING#"
 FINDINGS = "FINDINGS"
 HELD = "HELD"
@@ -206,6 +240,7 @@ OUTAGE = "OUTAGE#"
 PAGE = "PAGE#"
 PAST_DUE = "PAST-DUE"
 PAUSED = "PAUSED"
+PAYER = "PAYER#"
 PAYMENT_SERVICE = "PAYMENT-SERVICE"
 PERIOD = "PERIOD#"
 PURGE = "PURGE"
@@ -220,8 +255,12 @@ REVIEW = "REVIEW#"
 REVIEWS = "REVIEWS#"
 REVIEW_OPEN = "REVIEW-OPEN"
 SERIES = "SERIES#"
+STATEMENT = "STATEMENT#"
+TAX_RATES = "TAX-RATES"
+TAX_TABLE = "TABLE"
 TEST_CLOCKS = "TEST-CLOCKS"
 TOTAL = "TOTAL#"
+TRANSFER = "TRANSFER#"
 UNDELIVERABLE = "UNDELIVERABLE#"
 USER = "USER#"
 VAT_CHECK = "VAT-CHECK#"
@@ -242,15 +281,18 @@ ACCOUNT_FAMILIES = (
     DUE,
     ERASURE,
     EVENT,
+    EXTRA,
     FINDING,
     HELD,
     INVOICE,
     PAGE,
+    PAYER,
     PERIOD,
     PURGE,
     REACTIVATION,
     REVIEW,
     REVIEW_OPEN,
+    TRANSFER,
     UNDELIVERABLE,
     USER,
     VAT_CHECK,
@@ -263,12 +305,23 @@ USAGE_FAMILIES = (CONTENT, CORRECTION, TOTAL)
 PAGE_ACCOUNT = PAGE + "ACCOUNT"
 PAGE_APPOINTMENT = PAGE + "APPOINTMENT"
 PAGE_BILLING = PAGE + "BILLING"
+PAGE_ONE_OFFS = PAGE + "ONE-OFFS"
 PAGE_PAYMENT_METHOD = PAGE + "PAYMENT-METHOD"
 PAGE_PERIOD = PAGE + "PERIOD"
 PAGE_SUBSCRIPTION = PAGE + "SUBSCRIPTION"
+PAGE_TAX_EXEMPTIONS = PAGE + "TAX-EXEMPTIONS"
+PAGE_TERM = PAGE + "TERM"
 PAGE_VAT_CHECK = PAGE + "VAT-CHECK"
 PAGE_ALWAYS = frozenset({PAGE_ACCOUNT, PAGE_SUBSCRIPTION, PAGE + "COMPANY", PAGE_BILLING, PAGE + "CONTACT"})
-PAGE_ITEMS = PAGE_ALWAYS | {PAGE_APPOINTMENT, PAGE_PAYMENT_METHOD, PAGE_PERIOD, PAGE_VAT_CHECK}
+PAGE_ITEMS = PAGE_ALWAYS | {
+    PAGE_APPOINTMENT,
+    PAGE_ONE_OFFS,
+    PAGE_PAYMENT_METHOD,
+    PAGE_PERIOD,
+    PAGE_TAX_EXEMPTIONS,
+    PAGE_TERM,
+    PAGE_VAT_CHECK,
+}
 
 _NUMBER_DIGITS = 6
 _VERSION_DIGITS = 6
@@ -310,6 +363,31 @@ def user(user: str) -> str:
     return f"{USER}{user}"
 
 
+def transfer(transfer: str) -> str:
+    """A transfer that was recorded for an account. The id begins with the day on which the bank booked it."""
+    return f"{TRANSFER}{transfer}"
+
+
+def bank_statement(statement: str) -> str:
+    """A bank statement, by its id, which begins with its last day; the newest sorts last."""
+    return f"{STATEMENT}{statement}"
+
+
+def bank_entry(entry: str) -> str:
+    """The partition of a bank entry."""
+    return f"{BANK_ENTRY}{entry}"
+
+
+def bank_entries(status: str) -> str:
+    """The list of the bank entries in a status, by their ids, which begin with their days."""
+    return f"{BANK_ENTRIES}{status}"
+
+
+def payer(payer: str) -> str:
+    """A known payer of an account, and the list of the accounts of a payer; by the digest of the payer's account."""
+    return f"{PAYER}{payer}"
+
+
 def log_in(user: str) -> str:
     """The partition of a log-in that may have to be deleted."""
     return f"{LOG_IN}{user}"
@@ -318,6 +396,11 @@ def log_in(user: str) -> str:
 def log_in_of(due: str) -> str | None:
     """The user whose log-in is due to be deleted, from an id of the index of due items; None for anything else."""
     return due.removeprefix(LOG_IN) if due.startswith(LOG_IN) else None
+
+
+def one_off(one_off: str) -> str:
+    """The sort key of a one-off charge or a goodwill that is closed."""
+    return f"{EXTRA}{one_off}"
 
 
 def erasure(user: str) -> str:
@@ -562,8 +645,19 @@ def rate_missing(day: date, currency: str) -> str:
     return f"{RATE_MISSING}{day.isoformat()}#{currency}"
 
 
+def tax_rate_missing(country: str, account: str) -> str:
+    """That staff were told of the missing tax rate of a country, for an account; a test clock has its own."""
+    return on_clock(f"{RATE_MISSING}{country}", clock_of(account))
+
+
+def exempt_until(end: date | None, account: str) -> str:
+    """The place of an account in the list of those with an exemption, the earliest end first; None for no end."""
+    return f"{date.max if end is None else end}#{account}"
+
+
 def awaits_rate(day: date, account: str) -> str:
-    """The place of an account in the list of those that wait for an exchange rate, the earliest day first."""
+    """The place of an account in the list of those that wait for an exchange rate, or for a tax rate, the earliest day
+    first."""
     return f"{day.isoformat()}#{account}"
 
 

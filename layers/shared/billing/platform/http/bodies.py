@@ -11,11 +11,14 @@ from collections.abc import Callable, Mapping
 from decimal import Context, Decimal
 from typing import Any
 
-from billing.platform.http.media_types import elements
-from billing.platform.http.problems import Malformed, TooLarge, UnsupportedEncoding
+from billing.platform.http.media_types import JSON, elements, media_type
+from billing.platform.http.problems import Malformed, TooLarge, UnsupportedEncoding, UnsupportedMediaType
 
 Headers = Mapping[str, str]
 """Header fields by their names in lower case. Repeated lines of a field are one list (RFC 9110, 5.3)."""
+
+FILE_TYPES = ("application/octet-stream", "application/xml", "application/zip", "text/plain", "text/xml")
+"""The media types of a file that is itself the body. API Gateway passes them as bytes (BinaryMediaTypes)."""
 
 _UNDONE = frozenset({"gzip", "x-gzip", "deflate"})
 """The content codings that API Gateway undoes."""
@@ -76,6 +79,39 @@ def body_text(event: Mapping[str, Any], headers: Headers, characters_max: int) -
     if len(text) > characters_max:
         raise too_large
     return text
+
+
+def files_at(route: str, bytes_max: int) -> Callable[[Mapping[str, Any], Headers, int], str | None]:
+    """A reader of bodies that takes files that are posted to one route, of `bytes_max` at most, and JSON everywhere.
+
+    A file becomes the JSON {"file": its bytes in base64}, as a client may send it too. The reader raises what body_text
+    raises, and UnsupportedMediaType for a file at another route.
+    """
+
+    def read(event: Mapping[str, Any], headers: Headers, characters_max: int) -> str | None:
+        if media_type(headers.get("content-type")) not in FILE_TYPES or not event.get("body"):
+            return body_text(event, headers, characters_max)
+        if (event["httpMethod"], event["resource"]) != ("POST", route):
+            raise UnsupportedMediaType(f"The body must be sent as {JSON}.")
+        return json.dumps({"file": base64.b64encode(_file(event, headers, bytes_max)).decode()})
+
+    return read
+
+
+def _file(event: Mapping[str, Any], headers: Headers, bytes_max: int) -> bytes:
+    body: str = event["body"]
+    encoded = [each.lower() for each in elements(headers.get("content-encoding")) if each.lower() != "identity"]
+    if len(encoded) > 1 or not _UNDONE.issuperset(encoded):
+        raise UnsupportedEncoding("The body must be sent as it is, or with the Content-Encoding gzip or deflate.")
+    try:
+        content = base64.b64decode(body, validate=True) if event.get("isBase64Encoded") else body.encode()
+        if encoded:
+            content = _decoded(content, bytes_max)
+    except (EOFError, OSError, ValueError, zlib.error):
+        raise Malformed("The body does not have its Content-Encoding.") from None
+    if len(content) > bytes_max:
+        raise TooLarge(f"The file must not be larger than {bytes_max} bytes.")
+    return content
 
 
 def _decoded(content: bytes, bytes_max: int) -> bytes:

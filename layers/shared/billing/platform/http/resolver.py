@@ -75,11 +75,13 @@ def entrypoint(
     media_types: Collection[str] = (JSON,),
     takes: Callable[[Headers], bool] | None = None,
     characters_max: int = BODY_CHARACTERS_MAX,
+    read_body: Callable[[Event, Headers, int], str | None] = body_text,
 ) -> Handler:
     """The Lambda handler of an API. An unexpected error is not caught: the invocation fails, and the alarm rings.
 
     `media_types` are the accepted media types of a body, all of them read as JSON. `takes` accepts further ones by a
-    request's headers. `characters_max` limits a body's length, after its encoding is undone.
+    request's headers. `characters_max` limits a body's length, after its encoding is undone. `read_body` returns its
+    text from an event of the gateway.
     """
 
     def takes_type(headers: Headers) -> bool:
@@ -92,7 +94,7 @@ def entrypoint(
         api.context[SENT_HEADERS] = headers
         text = None
         try:
-            text = body_text(event, headers, characters_max)
+            text = read_body(event, headers, characters_max)
             if text and not takes_type(headers):
                 raise UnsupportedMediaType(f"The body must be sent as {' or '.join(media_types)}.")
         except BillingError as error:  # the route must still judge the caller before it refuses the body

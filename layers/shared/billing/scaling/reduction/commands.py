@@ -20,7 +20,7 @@ def advise_reduction(
 ) -> tuple[Reduction, ...]:
     """The reduction advice for these lines. One read of the catalogue, one query, and one more query for each line."""
     account, since = subscriber.account.id, subscriber.account.contract.start
-    catalogue = store.catalogue(subscriber.subscription.catalogue_version)
+    catalogue = store.catalogue(subscriber.subscription.version_on(today))
     first, last = month_before(month_of(today), CLOSED_MONTHS), month_before(month_of(today))
     # One more month: usage in it shows that the oldest of the three months is complete.
     totals = store.totals(account, month_before(first), last)

@@ -144,13 +144,15 @@ def saving(line: Line, lower: Tier) -> Money | None:
 
 
 def _lower_tiers(line: Line, product: Product | None) -> list[Tier]:
+    """The lower tiers with a price; below the line's own, where that is agreed with the customer."""
     tiers = () if product is None else product.tiers
     return [
         tier
         for tier in tiers
         if tier.up_to is not None
         and (line.up_to is None or tier.up_to < line.up_to)
-        and price_per_month(tier, line.price.currency) is not None
+        and (price := price_per_month(tier, line.price.currency)) is not None
+        and (not line.agreed or price.amount < line.price.amount)
     ]
 
 

@@ -112,4 +112,5 @@ def _lowered(change: TierChange, fits: Sequence[LowerTierFit]) -> dict[str, Any]
         "average": rounded_average(fit.average),
         "before": {"up_to": line.up_to, "price": asdict(line.price)},
         "after": {"up_to": change.up_to, "price": asdict(change.price)},
+        "replaces_agreed": line.agreed,
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from billing.scaling.reviews.rules import LowerTierFit, lines_at_renewal, lower_tier_fit
+from billing.scaling.reviews.rules import LowerTierFit, lines_at_renewal, lower_tier_fit, next_renewal
 from billing.subscriptions.subscriber import Subscriber
 from billing.usage.rules import CLOSED_MONTHS, month_before, month_of
 from billing.usage.totals import UsageReads
@@ -27,10 +27,11 @@ def prepared_review(subscriber: Subscriber, *, now: datetime, usage: UsageReads)
     usage_by_product = usage.totals(
         subscriber.account.id, month_before(running, CLOSED_MONTHS + 1), month_before(running)
     )
-    catalogue = usage.catalogue(subscriber.subscription.catalogue_version)
+    subscription = subscriber.subscription
+    catalogue = usage.catalogue(subscription.version_on(next_renewal(contract, today)))
     return PreparedReview(
         tuple(
             lower_tier_fit(line, usage_by_product.get(line.product, {}), catalogue, contract, today)
-            for line in lines_at_renewal(subscriber.subscription, contract, today)
+            for line in lines_at_renewal(subscription, contract, today)
         )
     )

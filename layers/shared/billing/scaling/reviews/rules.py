@@ -169,7 +169,10 @@ def rounded_average(usage: Decimal | None) -> Decimal | None:
 
 
 def lower_tier_fit(line: Line, daily: Daily, catalogue: Catalogue, contract: Contract, today: date) -> LowerTierFit:
-    """Whether a product's usage by day fits a lower tier `today`, with the tiers and prices of the signed catalogue."""
+    """Whether a product's usage by day fits a lower tier `today`, with the tiers and prices of the signed catalogue.
+
+    A lower tier costs less: one that is not below a price agreed with the customer is left out.
+    """
     product = catalogue.product(line.product)
     lower = tuple(
         LowerTier(tier.up_to, price)
@@ -177,6 +180,7 @@ def lower_tier_fit(line: Line, daily: Daily, catalogue: Catalogue, contract: Con
         if tier.up_to is not None
         and (line.up_to is None or tier.up_to < line.up_to)
         and (price := price_per_month(tier, contract.currency)) is not None
+        and (not line.agreed or price.amount < line.price.amount)
     )
     return LowerTierFit(line, closed_months(daily, today, contract.start, CLOSED_MONTHS), lower)
 

@@ -276,7 +276,8 @@ class PreparedTierView(View):
 class PreparedProductView(View):
     """A product as a review looks at it: `current` is the tier that the next renewal would find.
 
-    `saving_per_month` is what the fitting tier saves, before discounts and tax.
+    `saving_per_month` is what the fitting tier saves, before discounts and tax. Where `price_is_agreed`, the price
+    belongs to this tier, and ends with another one.
     """
 
     product: str
@@ -285,6 +286,7 @@ class PreparedProductView(View):
     months: list[ReviewedMonthView]
     average: str | None
     current: PreparedTierView
+    price_is_agreed: bool
     lower: list[PreparedTierView]
     fitting: PreparedTierView | None
     saving_per_month: MoneyView | None
@@ -301,6 +303,7 @@ class PreparedProductView(View):
             months=[ReviewedMonthView(month=f"{each.month:%Y-%m}", usage=plain(each.quantity)) for each in fit.months],
             average=None if average is None else plain(average),
             current=PreparedTierView(up_to=line.up_to, price_per_month=MoneyView.of(line.price)),
+            price_is_agreed=line.agreed,
             lower=[_tier(each) for each in fit.lower],
             fitting=None if fitting is None else _tier(fitting),
             saving_per_month=None if saving is None else MoneyView.of(saving),

@@ -1,0 +1,45 @@
+"""Maps changes of a term to the body of their item and back."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from billing.accounts.terms import TermChange, TermState
+from billing.kernel.contract_calendar import Contract
+from billing.kernel.fields import fields_of
+from billing.kernel.schedules import Job
+from billing.platform.dynamodb import keys
+from billing.platform.dynamodb.bodies import parsed, text, without_version
+from billing.platform.dynamodb.item import Item
+from billing.platform.dynamodb.reader import Row
+
+
+def term_item(account: str, change: TermChange, contract: Contract) -> Item:
+    """The item of a change of the term. The worker of ends finds it while it waits for consent."""
+    body = without_version(fields_of(change))
+    index = keys.shard_of(Job.ENDING, account), keys.instant(change.lapses_at(contract))
+    stored = text({"term": body.pop("id"), **body})
+    return Item(keys.account(account), keys.PAGE_TERM, stored, index=index if change.is_open else None)
+
+
+def term_from(row: Row | None) -> TermChange | None:
+    """The newest change of an account's term; None if there was none."""
+    if row is None:
+        return None
+    body = parsed(row.body)
+    return TermChange(
+        id=body["term"],
+        interval_months=body["interval_months"],
+        from_month=body["from_month"],
+        reason=body["reason"],
+        proposed_at=datetime.fromisoformat(body["proposed_at"]),
+        state=TermState(body["state"]),
+        agreed_by=body["agreed_by"],
+        agreed_at=_instant(body["agreed_at"]),
+        ended_at=_instant(body["ended_at"]),
+        version=row.version,
+    )
+
+
+def _instant(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(text)

@@ -1,0 +1,101 @@
+"""A new term of a running contract: paid for more or fewer months at once, from a renewal on (DESIGN 3.1.10).
+
+Staff propose it. One that is longer binds the customer for longer, so an admin of the account must agree.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+
+from billing.kernel.contract_calendar import Contract, Term
+from billing.kernel.errors import Conflict, NotFound
+from billing.kernel.schedules import start_of
+
+
+class TermState(StrEnum):
+    """The state of a term: proposed, agreed, or how it has ended without effect."""
+
+    PROPOSED = "proposed"
+    AGREED = "agreed"
+    TAKEN_BACK = "taken_back"
+    REPLACED = "replaced"
+    LAPSED = "lapsed"
+
+
+@dataclass(frozen=True, slots=True)
+class TermChange:
+    """The newest change of an account's term. `id` is a ULID; `from_month` is the contract month of a renewal.
+
+    `agreed_by` is the id of the admin who has agreed, None where nobody need. `version` counts the writes.
+    """
+
+    id: str
+    interval_months: int
+    from_month: int
+    reason: str
+    proposed_at: datetime
+    state: TermState
+    agreed_by: str | None = None
+    agreed_at: datetime | None = None
+    ended_at: datetime | None = None
+    version: int = 0
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it waits for an admin's consent."""
+        return self.state is TermState.PROPOSED
+
+    def lapses_at(self, contract: Contract) -> datetime:
+        """The instant at which it lapses without consent: when its renewal begins."""
+        return start_of(contract.month_start(self.from_month), contract)
+
+    def is_in(self, contract: Contract) -> bool:
+        """Whether the contract has it, as its last term."""
+        last = contract.terms[-1] if contract.terms else None
+        return self.state is TermState.AGREED and last is not None and last.from_month == self.from_month
+
+    def agreed(self, by: str | None, at: datetime) -> TermChange:
+        """The change after nobody need agree any more."""
+        return replace(self, state=TermState.AGREED, agreed_by=by, agreed_at=at)
+
+    def ended(self, state: TermState, at: datetime) -> TermChange:
+        """The change after its end."""
+        return replace(self, state=state, ended_at=at)
+
+    def term_of(self, contract: Contract, at: datetime) -> Term:
+        """The term of the contract that follows from it. The currency stays."""
+        return Term(self.from_month, self.interval_months, contract.currency_of(self.from_month), at)
+
+
+class NoTermChange(NotFound):
+    """There is no change of the term, or none with this id."""
+
+    code = "term-not-found"
+
+    def __init__(self) -> None:
+        super().__init__("There is no such change of the term.")
+
+
+class TermEnded(Conflict):
+    """The change of the term has ended, or is in effect."""
+
+    code = "term-ended"
+
+    def __init__(self, state: TermState) -> None:
+        ends = {
+            TermState.PROPOSED: "Its renewal has come, and no admin had agreed.",
+            TermState.AGREED: "It is in effect.",
+            TermState.TAKEN_BACK: "It was taken back.",
+            TermState.REPLACED: "Another one was proposed.",
+            TermState.LAPSED: "Its renewal has come, and no admin had agreed.",
+        }
+        super().__init__(ends[state])
+
+
+def without_term(contract: Contract, change: TermChange | None) -> Contract:
+    """The contract without a change that is its last term. It must not be in effect yet."""
+    if change is None or not change.is_in(contract):
+        return contract
+    return replace(contract, terms=contract.terms[:-1])

@@ -1,0 +1,1 @@
+"""Exemptions of a customer from tax, with their evidence."""
