@@ -108,6 +108,7 @@ def test_the_billing_page_has_four_sections(company: Company) -> None:
             "method": None,
             "card": None,
             "debit": None,
+            "payment_term_days": None,
             "interval_months": 3,
             # 25 % of tax is rounded half away from zero.
             "next_charge": {
