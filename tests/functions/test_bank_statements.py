@@ -443,6 +443,16 @@ def test_money_that_went_out_can_only_be_ignored(company: Company) -> None:
 WELL = camt053(Paid(500, "coffee"))
 
 
+def zipped(method: int) -> bytes:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", method) as file:
+        file.writestr("s\xe4.xml", WELL)
+    return packed.getvalue()
+
+
+STORED, LZMA = zipped(zipfile.ZIP_STORED), zipped(zipfile.ZIP_LZMA)
+
+
 WRONG_FILES: list[tuple[bytes, str, str]] = [
     (WELL[:-40], "#", "malformed"),
     (camt053(Paid(500, "coffee"), closing=100_400), "#/statements/0/closing", "invalid"),
@@ -466,6 +476,11 @@ WRONG_FILES: list[tuple[bytes, str, str]] = [
     (mt940(Paid(500, "coffee")).replace(b"0609C5,00N", b"0609X5,00N"), "#/statements/0", "malformed"),
     (mt940(Paid(500, "coffee")).replace(b"EUR1005,00", b"EUR1004,00"), "#/statements/0/closing", "invalid"),
     (b"PK\x03\x04 no zip", "#", "malformed"),
+    (STORED.replace(WELL[:400], b""), "#", "malformed"),
+    (LZMA[:80] + bytes(40) + LZMA[120:], "#", "malformed"),
+    (STORED.replace("s\xe4".encode(), b"s\xff\xff"), "#", "malformed"),
+    (WELL.replace(b">5.00<", b">1E+999999<"), "#/statements/0/entries/0/amount", "too-large"),
+    (WELL.replace(b">5.00<", b">1E+999990<"), "#/statements/0/entries/0/amount", "too-large"),
 ]
 
 
