@@ -203,6 +203,20 @@ def test_an_import_without_time_goes_on_with_the_next_request(
     assert listed("waiting") == []
 
 
+def test_two_payments_with_the_same_place_in_two_reports_are_two(company: Company) -> None:
+    """NtryRef numbers the entries of one report only: it is no reference of the booking."""
+    first, second = numbers()
+    due = left(company, first)
+    assert left(company, second) == due
+    numbered = (b"<NtryDtls>", b"<NtryRef>1</NtryRef><NtryDtls>")
+
+    imported(camt053(Paid(due, first), message="052", name="RPT-1", opening=None).replace(*numbered))
+    body = imported(camt053(Paid(due, second), message="052", name="RPT-2", opening=None).replace(*numbered))
+
+    assert [row["is_new"] for row in rows(body)] == [True]
+    assert left(company, first) == left(company, second) == 0
+
+
 # ---- What is doubtful ----
 
 

@@ -185,7 +185,8 @@ def _read_entry(entry: Element, reading: _Reading) -> None:
     whole = Booking(
         Money(amount, money.currency),
         day,
-        reference=_reference(_text(entry, "AcctSvcrRef") or _text(entry, "NtryRef")),
+        # NtryRef tells nothing: it numbers the entries of one report, or is that of the account.
+        reference=_reference(_text(entry, "AcctSvcrRef")),
         is_reversal=is_reversal,
         place=place,
     )
