@@ -16,6 +16,7 @@ from billing import wiring
 from functions.get_invoices.app import handler as get_invoices
 from functions.import_bank_statements.app import handler as bank_statements
 from functions.issue_invoices.app import handler as issue
+from functions.record_payment.app import handler as record_payment
 from tests.api_gateway import NOW, STAFF, Answer, answer, request
 from tests.aws import stored_items
 from tests.bank_statements import DAY, OUR_IBAN, PAYER_IBAN, Paid, camt053, mt940
@@ -201,6 +202,39 @@ def test_an_import_without_time_goes_on_with_the_next_request(
     assert what(again) == [("booked", None), ("doubtful", "unknown")]
     assert len(recorded("bank_statement.imported")) == 1
     assert listed("waiting") == []
+
+
+def test_a_part_that_staff_have_recorded_by_hand_is_not_booked_again(company: Company) -> None:
+    """The bank's reference is another one than that of staff. The rest of the invoice is as much as the part."""
+    first = numbers()[0]
+    due = left(company, first)
+    half = due // 2
+    path = "/accounts/{account}/transfers"
+    shares = [{"invoice": first, "amount": half}]
+    if due % 2:
+        paid_by_hand(company, path, 1, [{"invoice": first, "amount": 1}], "a cent")
+    paid_by_hand(company, path, half, shares, "by hand")
+    assert left(company, first) == half
+
+    body = imported(camt053(Paid(half, first, "R1")))
+
+    assert what(body) == [("doubtful", "paid-already")]
+    assert left(company, first) == half
+    suggested = [{"invoice": first, "amount": {"amount": half, "currency": "EUR"}}]
+    assert rows(body)[0]["parts"][0]["invoices"] == suggested
+    assert what(imported(camt053(Paid(half, first, "R2", day=DAY + timedelta(days=1)), name="STM-2"))) == [
+        ("booked", None)
+    ]
+
+
+def paid_by_hand(company: Company, path: str, units: int, shares: list[Any], reference: str) -> None:
+    body = {
+        "amount": {"amount": units, "currency": "EUR"},
+        "booked_on": str(DAY),
+        "reference": reference,
+        "allocations": shares,
+    }
+    assert answer(record_payment, request("POST", path, claims=STAFF, path=company.path, body=body)).status == 200
 
 
 def test_two_payments_with_the_same_place_in_two_reports_are_two(company: Company) -> None:

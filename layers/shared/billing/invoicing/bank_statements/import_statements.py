@@ -189,13 +189,18 @@ class _Looking:
         named = self._mentions(booking)
         located = [self._located[each] for mention in named for each in mention.readings if each in self._located]
         known = self.store.payable(located)
-        return judged(
+        match = judged(
             booking,
             named,
             known,
             is_own_account=not self._iban or is_of(entry.account, self._iban),
             suggested=() if known else self._suggested(booking),
         )
+        if match.doubt is None and any(
+            self.store.is_recorded_otherwise(part.account, entry.transfer_of(part)) for part in match.parts
+        ):
+            return replace(match, doubt=Doubt.PAID_ALREADY)
+        return match
 
     def _suggested(self, booking: Booking) -> Sequence[PayableInvoice]:
         """What the one account owes that this payer has paid for before, if the amount fits."""
