@@ -263,6 +263,27 @@ def test_credit_that_was_given_back_is_paid_back_first() -> None:
     assert (all_open(till), till.balance) == (before, 0)
 
 
+def test_an_invoice_that_its_own_credit_has_paid_owes_no_more_than_it_says() -> None:
+    """The credit of the second transfer has paid the invoice itself, and its rest was given back."""
+    till = by_transfer()
+    first, second, third = left(till, FIRST, SECOND, THIRD)
+    till.pays(second, (SECOND, second), reference="second")
+    till.pays(third, (THIRD, third), reference="third")
+    wrong = till.pays(first - 4_000, (FIRST, first - 4_000), reference="wrong")
+    too_much = till.pays(first + 14_000, (FIRST, first + 14_000), reference="too much")
+    till.takes_back(wrong)
+    assert (till[FIRST], till.balance) == (("paid", 0), 14_000)
+    till.repay(FIRST, 14_000)
+
+    with pytest.raises(CreditRepaid):
+        till.takes_back(too_much)
+
+    assert (till[FIRST], till.balance) == (("paid", 0), 0)
+    till.pays(14_000, (THIRD, 14_000), reference="they pay it back")
+    till.takes_back(too_much)
+    assert (left(till, FIRST, SECOND, THIRD), till.balance) == ([first, 0, 0], 0)
+
+
 def test_a_transfer_of_an_invoice_that_was_credited_since() -> None:
     """What the credit note carried was not paid: nothing is owed, and what that credit has paid is owed again."""
     till = by_transfer()
