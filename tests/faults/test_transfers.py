@@ -284,6 +284,24 @@ def test_an_invoice_that_its_own_credit_has_paid_owes_no_more_than_it_says() -> 
     assert (left(till, FIRST, SECOND, THIRD), till.balance) == ([first, 0, 0], 0)
 
 
+def test_what_is_credit_is_not_paid_whichever_transfer_is_taken_back() -> None:
+    """The credit note is of the transfer that is taken back. What came in beyond it is still credit."""
+    till = by_transfer()
+    first, second, third = left(till, FIRST, SECOND, THIRD)
+    till.pays(second, (SECOND, second), reference="second")
+    till.pays(third, (THIRD, third), reference="third")
+    made = till.pays(first, (FIRST, first), reference="wrong")
+    till.pays(5_000, (FIRST, 5_000), reference="too much")
+    till.credit(FIRST)
+    assert till.balance == first + 5_000
+
+    till.takes_back(made)
+
+    assert (till[FIRST], till.balance) == (("void", 0), 5_000)
+    with till.world.calm() as world:
+        assert world.invoicing.record(ACCOUNT, FIRST).payment.paid == 0
+
+
 def test_a_transfer_of_an_invoice_that_was_credited_since() -> None:
     """What the credit note carried was not paid: nothing is owed, and what that credit has paid is owed again."""
     till = by_transfer()
