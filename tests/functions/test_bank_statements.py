@@ -251,6 +251,26 @@ def test_two_payments_with_the_same_place_in_two_reports_are_two(company: Compan
     assert left(company, first) == left(company, second) == 0
 
 
+def test_money_that_was_given_back_leaves_the_entry_booked(company: Company) -> None:
+    """Nothing was taken back: the entry is not said to be, and staff may go on with it."""
+    first = numbers()[0]
+    due = left(company, first)
+    id_ = doubtful(3 * due)
+    assert decide(id_, {"credit": {"account": company.account}}).status == 200
+    repaid = {"amount": {"amount": 500, "currency": "EUR"}, "repaid_on": str(NOW.date()), "reference": "back"}
+    holder = wiring.transfer_store().transfers(company.account, limit=1, after=None).items[0].shares[-1].invoice
+    path = {**company.path, "number": holder}
+    route = "/accounts/{account}/invoices/{number}/repayments"
+    assert answer(record_payment, request("POST", route, claims=STAFF, path=path, body=repaid)).status == 200
+    before = entry(id_)
+
+    refusal = take_back(id_)
+
+    assert (refusal.status, refusal.body["type"]) == (409, "urn:livello:problem:credit-repaid")
+    assert entry(id_) == before
+    assert len(recorded("bank_entry.decided")) == 1
+
+
 # ---- What is doubtful ----
 
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from billing.invoicing.bank_statements.book import book, preview_parts, take_back
+from billing.invoicing.bank_statements.book import book, preview_parts, preview_taking_back, take_back
 from billing.invoicing.bank_statements.entries import (
     BankEntry,
     EntryDecided,
@@ -116,6 +116,7 @@ def take_decision_back(
         _require(entry, replaces)
         if not entry.may_be_taken_back(context.time):
             raise ConcurrentChange
+        preview_taking_back(entry, reason, context=context, settings=settings, store=store, gateway=gateway)
         going = replace(entry, status=EntryStatus.TAKING_BACK, settled_at=None)
         after = {**entry.doubtful(Doubt.TAKEN_BACK).facts, "reason": reason}
         event = new_event(EventType.BANK_ENTRY_DECIDED, context, account=None, before=entry.facts, after=after)
