@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from billing import wiring
+from billing.invoicing.bank_statements.records import BankStatementStore
 
 from functions.get_invoices.app import handler as get_invoices
 from functions.import_bank_statements.app import handler as bank_statements
@@ -269,6 +270,24 @@ def test_money_that_was_given_back_leaves_the_entry_booked(company: Company) -> 
     assert (refusal.status, refusal.body["type"]) == (409, "urn:livello:problem:credit-repaid")
     assert entry(id_) == before
     assert len(recorded("bank_entry.decided")) == 1
+
+
+def test_an_import_always_goes_on(company: Company, monkeypatch: pytest.MonkeyPatch) -> None:
+    """To find the invoices of a large file takes longer than a request may last."""
+    due = left(company, numbers()[0])
+    file = camt053(*[Paid(due - 1, number, f"R{place}") for place, number in enumerate(numbers())])
+    clock = [0.0]
+    located = BankStatementStore.locate
+
+    def slow(store: BankStatementStore, named: Any) -> Any:
+        clock[0] += 16.0 * len([*named])
+        return located(store, named)
+
+    monkeypatch.setattr(BankStatementStore, "locate", slow)
+    monkeypatch.setattr("functions.import_bank_statements.app.perf_counter", lambda: clock[0])
+
+    assert imported(file)["waiting"] == 1
+    assert imported(file)["waiting"] == 0
 
 
 # ---- What is doubtful ----

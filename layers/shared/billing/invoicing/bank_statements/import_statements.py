@@ -5,7 +5,7 @@ An import may be cut off anywhere, and the same file may come again: what is don
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from billing.invoicing.bank_statements.book import book
@@ -46,6 +46,9 @@ from billing.platform.events.new_event import new_event
 ATTEMPTS_MAX = 3
 """How often one entry is tried in a request, while others change the same account."""
 
+LOCATED_AT_ONCE = 25
+"""Of how many entries the invoices are found at once. Those of a large file take longer than a request may last."""
+
 OPEN = frozenset({EntryStatus.WAITING, EntryStatus.BOOKING})
 """What an import goes on with."""
 
@@ -82,7 +85,6 @@ def import_statements(
     found = new_entries(checked(read_statements(content), context.time.date()))
     kept = [_kept(statement, entries, context, store) for statement, entries in found]
     looking = _Looking(context, series, iban, store, gateway)
-    looking.locate(entry.booking for _, entries in kept for entry in entries if entry.status in OPEN)
     return tuple(_looked_at(statement, entries, looking, has_time) for statement, entries in kept)
 
 
@@ -106,11 +108,12 @@ def _looked_at(
 ) -> StatementOutcome:
     looked_at: list[BankEntry] = []
     failures: list[tuple[str, str]] = []
-    for entry in entries:
+    for place, entry in enumerate(entries):
         if entry.status not in OPEN or not has_time():
             looked_at.append(entry)
             continue
         try:
+            looking.locate(entries[place : place + LOCATED_AT_ONCE])
             looked_at.append(looking.settled(entry))
         except (BillingError, *UNREADABLE) as error:  # one bad entry holds up only itself
             failures.append((entry.id, type(error).__name__))
@@ -141,13 +144,19 @@ class _Looking:
         self.context, self.store = context, store
         self._series, self._iban, self._gateway = series, iban, gateway
         self._located: dict[str, Located] = {}
+        self._looked_for: set[str] = set()
 
-    def locate(self, bookings: Iterable[Booking]) -> None:
-        """Finds the invoices of all numbers that bookings name. The place of a number never changes."""
+    def locate(self, entries: Sequence[BankEntry]) -> None:
+        """Finds the invoices of all numbers that the first of these entries names, and with it those of the next ones.
+        The place of a number never changes."""
+        if entries[0].id in self._looked_for:
+            return
+        waiting = [each for each in entries if each.status in OPEN]
         numbers = {
-            reading for booking in bookings for mention in self._mentions(booking) for reading in mention.readings
+            reading for each in waiting for mention in self._mentions(each.booking) for reading in mention.readings
         }
         self._located |= self.store.locate([*numbers])
+        self._looked_for |= {each.id for each in waiting}
 
     def settled(self, entry: BankEntry) -> BankEntry:
         """The entry, booked or doubtful. Raises ConcurrentChange, UpstreamFailed: it waits for the next request."""
