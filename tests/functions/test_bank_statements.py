@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from billing import wiring
 from billing.invoicing.bank_statements.records import BankStatementStore
+from billing.kernel.errors import UpstreamFailed
 
 from functions.get_invoices.app import handler as get_invoices
 from functions.import_bank_statements.app import handler as bank_statements
@@ -250,6 +251,26 @@ def test_two_payments_with_the_same_place_in_two_reports_are_two(company: Compan
 
     assert [row["is_new"] for row in rows(body)] == [True]
     assert left(company, first) == left(company, second) == 0
+
+
+def test_a_booking_that_was_cut_off_is_looked_at_again_later(company: Company, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Staff have recorded it by hand meanwhile: what was certain then is not any more."""
+    first = numbers()[0]
+    due = left(company, first)
+    file = camt053(Paid(due, first, "R1"))
+    with monkeypatch.context() as cut:
+
+        def book(*_: Any, **__: Any) -> Any:
+            raise UpstreamFailed("Stripe")
+
+        cut.setattr("billing.invoicing.bank_statements.import_statements.book", book)
+        assert what(imported(file)) == [("booking", None)]
+    paid_by_hand(company, "/accounts/{account}/transfers", due, [{"invoice": first, "amount": due}], "by hand")
+
+    body = sent(file, now=NOW + timedelta(hours=1)).body
+
+    assert what(body) == [("doubtful", "paid-already")]
+    assert len(recorded("transfer.recorded")) == 1
 
 
 def test_money_that_was_given_back_leaves_the_entry_booked(company: Company) -> None:

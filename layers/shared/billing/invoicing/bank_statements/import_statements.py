@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from billing.invoicing.bank_statements.book import book
+from billing.invoicing.bank_statements.book import book, recorded
 from billing.invoicing.bank_statements.entries import (
     BankEntry,
     EntryStatus,
@@ -172,7 +172,7 @@ class _Looking:
         raise ConcurrentChange
 
     def _settled(self, entry: BankEntry) -> BankEntry:
-        if entry.status is EntryStatus.WAITING:
+        if entry.status is EntryStatus.WAITING or self._is_overtaken(entry):
             entry = self.store.save_entry(entry.judged(self._match(entry), self.context.time))
         elif entry.begun_at != self.context.time:
             entry = self.store.save_entry(entry.begun_again(self.context.time))
@@ -186,6 +186,13 @@ class _Looking:
             return self._refused(entry, Doubt.TAKEN_BACK, refusal)
         except (Conflict, NotFound, RuleViolation) as refusal:
             return self._refused(entry, Doubt.REFUSED, refusal)
+
+    def _is_overtaken(self, entry: BankEntry) -> bool:
+        """Whether an earlier request was cut off before it booked an entry that was certain then. It may not be now."""
+        is_certain = entry.status is EntryStatus.BOOKING and entry.decision is None
+        if not is_certain or not entry.may_be_taken_back(self.context.time):
+            return False
+        return not any(recorded(entry, part, self.store) for part in entry.parts)
 
     def _refused(self, entry: BankEntry, doubt: Doubt, refusal: BillingError) -> BankEntry:
         """The entry that nothing was booked of. One that staff have decided keeps what it has, and fails."""
