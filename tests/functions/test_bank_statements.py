@@ -365,6 +365,10 @@ def test_invoices_of_two_accounts_are_for_staff_who_may_confirm(
     assert (row["status"], row["doubt"]) == ("doubtful", "several-accounts")
     assert [part["account"] for part in row["parts"]] == ["nordlys-kaffe", "sydlys-kaffe"]
 
+    wrong = [{"invoice": first, "amount": total - 1}, {"invoice": "no number", "amount": 1, "account": "sydlys-kaffe"}]
+    refusal = decide(row["entry"], {"allocations": wrong})
+    assert [each["pointer"] for each in refusal.body["errors"]] == ["#/allocations/1/invoice"]
+
     shares = [share for part in row["parts"] for share in part["invoices"]]
     allocations = [{"invoice": each["invoice"], "amount": each["amount"]["amount"]} for each in shares]
     given = decide(row["entry"], {"allocations": allocations})
@@ -523,6 +527,14 @@ def test_a_wrong_decision_names_the_field() -> None:
         assert given.status == 422, (body, given)
         assert (pointer, code) in {(each["pointer"], each["code"]) for each in given.body["errors"]}, body
     assert entry(id_) == before
+
+
+def test_an_account_without_an_invoice_in_the_currency_is_named(company: Company) -> None:
+    [row] = rows(imported(camt053(Paid(500, "coffee", currency="USD"), opening=None)))
+
+    refusal = decide(row["entry"], {"credit": {"account": company.account}})
+
+    assert (refusal.status, [each["pointer"] for each in refusal.body["errors"]]) == (422, ["#/credit/account"])
 
 
 def test_a_decision_names_the_version_that_was_seen() -> None:
