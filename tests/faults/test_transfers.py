@@ -302,6 +302,21 @@ def test_what_is_credit_is_not_paid_whichever_transfer_is_taken_back() -> None:
         assert world.invoicing.record(ACCOUNT, FIRST).payment.paid == 0
 
 
+def test_what_was_paid_of_a_write_off_is_not_written_off_again() -> None:
+    """Money arrived for what was written off. Then the credit that had paid the rest is taken back: it is owed."""
+    till = by_transfer()
+    first, second = left(till, FIRST, SECOND)
+    wrong = till.pays(first + 5_000, (FIRST, first + 5_000), reference="wrong")
+    assert left(till, SECOND) == [second - 5_000]
+    till.write_off(SECOND)
+    till.pays(3_000, (SECOND, 3_000), reference="nevertheless")
+    assert till[SECOND] == ("uncollectible", 0)
+
+    till.takes_back(wrong)
+
+    assert left(till, FIRST, SECOND) == [first, 5_000]
+
+
 def test_a_transfer_of_an_invoice_that_was_credited_since() -> None:
     """What the credit note carried was not paid: nothing is owed, and what that credit has paid is owed again."""
     till = by_transfer()

@@ -257,7 +257,13 @@ class TakingBack:
             amount = min(missing, applied, owable(payment) - payment.balance)
             if payment.is_credit_note or amount <= 0:
                 continue
-            self._write(number, (Entry(EntryKind.CREDIT_UNAPPLIED, amount, self.today, self.reference),))
+            # What was written off, and paid nevertheless, does not take off what is owed again.
+            paid = max(0, payment.written_off - payment.balance)
+            entries = (
+                Entry(EntryKind.CREDIT_UNAPPLIED, amount, self.today, self.reference),
+                Entry(EntryKind.WRITE_OFF_TAKEN_BACK, paid, self.today),
+            )
+            self._write(number, entries)
             self.credit += amount
             self.unapplied.append(number)
 
