@@ -229,6 +229,19 @@ def test_a_part_that_staff_have_recorded_by_hand_is_not_booked_again(company: Co
     ]
 
 
+def test_a_part_that_staff_have_recorded_with_the_banks_reference_is_that_booking(company: Company) -> None:
+    first = numbers()[0]
+    due = left(company, first)
+    path = "/accounts/{account}/transfers"
+    if due % 2:
+        paid_by_hand(company, path, 1, [{"invoice": first, "amount": 1}], "a cent")
+    paid_by_hand(company, path, due // 2, [{"invoice": first, "amount": due // 2}], "R1")
+
+    assert what(imported(camt053(Paid(due // 2, first, "R1")))) == [("booked", None)]
+
+    assert left(company, first) == due // 2
+
+
 def paid_by_hand(company: Company, path: str, units: int, shares: list[Any], reference: str) -> None:
     body = {
         "amount": {"amount": units, "currency": "EUR"},

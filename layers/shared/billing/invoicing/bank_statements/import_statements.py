@@ -80,7 +80,7 @@ def import_statements(
 
     A get and a transaction for each statement, a read for 100 entries and a transaction for 25 new ones; a read for 100
     numbers and a query for each. An entry that is doubtful takes one or two reads and a transaction; one that is booked
-    eight round trips.
+    nine round trips.
     """
     found = new_entries(checked(read_statements(content), context.time.date()))
     kept = [_kept(statement, entries, context, store) for statement, entries in found]

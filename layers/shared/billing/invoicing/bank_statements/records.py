@@ -154,7 +154,10 @@ class BankStatementStore(TransferStore):
 
     def is_recorded_otherwise(self, account: str, transfer: BankTransfer) -> bool:
         """Whether a transfer of the same amount and day, under another reference, has paid one of the same invoices: it
-        may be this very booking, recorded by hand or from another statement. One query, strongly consistent."""
+        may be this very booking, recorded by hand or from another statement. One query, strongly consistent.
+
+        One by hand under the same reference is no other: `record_transfer` recognises it.
+        """
         first = f"{keys.transfer(f'{transfer.booked_on:%Y%m%d}')}-"
         rows = self._reads.query(keys.account(account), first, keys.last_of(first), consistent=True)
         named = {number for number, _ in transfer.allocations or ()}
@@ -162,6 +165,7 @@ class BankStatementStore(TransferStore):
             known.amount == transfer.amount
             and known.taken_back is None
             and known.key != transfer.key
+            and not (known.key is None and known.id.startswith(transfer.identity))
             and named & {number for number, _ in known.allocations}
             for known in map(transfer_from, rows)
         )
