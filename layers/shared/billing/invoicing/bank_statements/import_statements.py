@@ -112,8 +112,8 @@ def _looked_at(
         if entry.status not in OPEN or not has_time():
             looked_at.append(entry)
             continue
+        looking.locate(entries[place : place + LOCATED_AT_ONCE])
         try:
-            looking.locate(entries[place : place + LOCATED_AT_ONCE])
             looked_at.append(looking.settled(entry))
         except (BillingError, *UNREADABLE) as error:  # one bad entry holds up only itself
             failures.append((entry.id, type(error).__name__))
