@@ -302,6 +302,19 @@ def test_what_is_credit_is_not_paid_whichever_transfer_is_taken_back() -> None:
         assert world.invoicing.record(ACCOUNT, FIRST).payment.paid == 0
 
 
+def test_an_invoice_that_credit_has_paid_is_not_void_because_of_a_wrong_transfer() -> None:
+    till = by_transfer()
+    first, second = left(till, FIRST, SECOND)
+    till.pays(first + second, (FIRST, first + second), reference="both")
+    wrong = till.pays(second, (SECOND, second), reference="wrong")
+    till.takes_back(wrong)
+    assert till[SECOND] == ("paid", 0)
+
+    till.credit(SECOND)
+
+    assert till[SECOND] == ("paid", 0)
+
+
 def test_what_was_paid_of_a_write_off_is_not_written_off_again() -> None:
     """Money arrived for what was written off. Then the credit that had paid the rest is taken back: it is owed."""
     till = by_transfer()

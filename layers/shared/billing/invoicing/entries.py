@@ -166,6 +166,13 @@ def overpaid_net(entries: Iterable[Entry]) -> int:
     return sum(amount - min(amount, gone[reference]) for reference, amount in came.items())
 
 
+def carried_taken_back(entries: Iterable[Entry]) -> int:
+    """What credit notes had carried and was taken back with a transfer: it was never paid."""
+    entries = tuple(entries)
+    overpaid_before = sum_of(entries, EntryKind.OVERPAID) - overpaid_net(entries)
+    return sum_of(entries, EntryKind.CREDIT_TAKEN_BACK) - overpaid_before
+
+
 def credit_from(entries: Iterable[Entry]) -> int:
     """What an invoice adds to the account's credit; below zero where it has used some."""
     return sum(_CREDIT.get(each.kind, 0) * each.amount for each in entries)
