@@ -263,6 +263,73 @@ def test_credit_that_was_given_back_is_paid_back_first() -> None:
     assert (all_open(till), till.balance) == (before, 0)
 
 
+def test_an_invoice_that_its_own_credit_has_paid_owes_no_more_than_it_says() -> None:
+    """The credit of the second transfer has paid the invoice itself, and its rest was given back."""
+    till = by_transfer()
+    first, second, third = left(till, FIRST, SECOND, THIRD)
+    till.pays(second, (SECOND, second), reference="second")
+    till.pays(third, (THIRD, third), reference="third")
+    wrong = till.pays(first - 4_000, (FIRST, first - 4_000), reference="wrong")
+    too_much = till.pays(first + 14_000, (FIRST, first + 14_000), reference="too much")
+    till.takes_back(wrong)
+    assert (till[FIRST], till.balance) == (("paid", 0), 14_000)
+    till.repay(FIRST, 14_000)
+
+    with pytest.raises(CreditRepaid):
+        till.takes_back(too_much)
+
+    assert (till[FIRST], till.balance) == (("paid", 0), 0)
+    till.pays(14_000, (THIRD, 14_000), reference="they pay it back")
+    till.takes_back(too_much)
+    assert (left(till, FIRST, SECOND, THIRD), till.balance) == ([first, 0, 0], 0)
+
+
+def test_what_is_credit_is_not_paid_whichever_transfer_is_taken_back() -> None:
+    """The credit note is of the transfer that is taken back. What came in beyond it is still credit."""
+    till = by_transfer()
+    first, second, third = left(till, FIRST, SECOND, THIRD)
+    till.pays(second, (SECOND, second), reference="second")
+    till.pays(third, (THIRD, third), reference="third")
+    made = till.pays(first, (FIRST, first), reference="wrong")
+    till.pays(5_000, (FIRST, 5_000), reference="too much")
+    till.credit(FIRST)
+    assert till.balance == first + 5_000
+
+    till.takes_back(made)
+
+    assert (till[FIRST], till.balance) == (("void", 0), 5_000)
+    with till.world.calm() as world:
+        assert world.invoicing.record(ACCOUNT, FIRST).payment.paid == 0
+
+
+def test_an_invoice_that_credit_has_paid_is_not_void_because_of_a_wrong_transfer() -> None:
+    till = by_transfer()
+    first, second = left(till, FIRST, SECOND)
+    till.pays(first + second, (FIRST, first + second), reference="both")
+    wrong = till.pays(second, (SECOND, second), reference="wrong")
+    till.takes_back(wrong)
+    assert till[SECOND] == ("paid", 0)
+
+    till.credit(SECOND)
+
+    assert till[SECOND] == ("paid", 0)
+
+
+def test_what_was_paid_of_a_write_off_is_not_written_off_again() -> None:
+    """Money arrived for what was written off. Then the credit that had paid the rest is taken back: it is owed."""
+    till = by_transfer()
+    first, second = left(till, FIRST, SECOND)
+    wrong = till.pays(first + 5_000, (FIRST, first + 5_000), reference="wrong")
+    assert left(till, SECOND) == [second - 5_000]
+    till.write_off(SECOND)
+    till.pays(3_000, (SECOND, 3_000), reference="nevertheless")
+    assert till[SECOND] == ("uncollectible", 0)
+
+    till.takes_back(wrong)
+
+    assert left(till, FIRST, SECOND) == [first, 5_000]
+
+
 def test_a_transfer_of_an_invoice_that_was_credited_since() -> None:
     """What the credit note carried was not paid: nothing is owed, and what that credit has paid is owed again."""
     till = by_transfer()

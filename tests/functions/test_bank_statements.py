@@ -12,10 +12,13 @@ from typing import Any
 
 import pytest
 from billing import wiring
+from billing.invoicing.bank_statements.records import BankStatementStore
+from billing.kernel.errors import UpstreamFailed
 
 from functions.get_invoices.app import handler as get_invoices
 from functions.import_bank_statements.app import handler as bank_statements
 from functions.issue_invoices.app import handler as issue
+from functions.record_payment.app import handler as record_payment
 from tests.api_gateway import NOW, STAFF, Answer, answer, request
 from tests.aws import stored_items
 from tests.bank_statements import DAY, OUR_IBAN, PAYER_IBAN, Paid, camt053, mt940
@@ -203,6 +206,124 @@ def test_an_import_without_time_goes_on_with_the_next_request(
     assert listed("waiting") == []
 
 
+def test_a_part_that_staff_have_recorded_by_hand_is_not_booked_again(company: Company) -> None:
+    """The bank's reference is another one than that of staff. The rest of the invoice is as much as the part."""
+    first = numbers()[0]
+    due = left(company, first)
+    half = due // 2
+    path = "/accounts/{account}/transfers"
+    shares = [{"invoice": first, "amount": half}]
+    if due % 2:
+        paid_by_hand(company, path, 1, [{"invoice": first, "amount": 1}], "a cent")
+    paid_by_hand(company, path, half, shares, "by hand")
+    assert left(company, first) == half
+
+    body = imported(camt053(Paid(half, first, "R1")))
+
+    assert what(body) == [("doubtful", "paid-already")]
+    assert left(company, first) == half
+    suggested = [{"invoice": first, "amount": {"amount": half, "currency": "EUR"}}]
+    assert rows(body)[0]["parts"][0]["invoices"] == suggested
+    assert what(imported(camt053(Paid(half, first, "R2", day=DAY + timedelta(days=1)), name="STM-2"))) == [
+        ("booked", None)
+    ]
+
+
+def test_a_part_that_staff_have_recorded_with_the_banks_reference_is_that_booking(company: Company) -> None:
+    first = numbers()[0]
+    due = left(company, first)
+    path = "/accounts/{account}/transfers"
+    if due % 2:
+        paid_by_hand(company, path, 1, [{"invoice": first, "amount": 1}], "a cent")
+    paid_by_hand(company, path, due // 2, [{"invoice": first, "amount": due // 2}], "R1")
+
+    assert what(imported(camt053(Paid(due // 2, first, "R1")))) == [("booked", None)]
+
+    assert left(company, first) == due // 2
+
+
+def paid_by_hand(company: Company, path: str, units: int, shares: list[Any], reference: str) -> None:
+    body = {
+        "amount": {"amount": units, "currency": "EUR"},
+        "booked_on": str(DAY),
+        "reference": reference,
+        "allocations": shares,
+    }
+    assert answer(record_payment, request("POST", path, claims=STAFF, path=company.path, body=body)).status == 200
+
+
+def test_two_payments_with_the_same_place_in_two_reports_are_two(company: Company) -> None:
+    """NtryRef numbers the entries of one report only: it is no reference of the booking."""
+    first, second = numbers()
+    due = left(company, first)
+    assert left(company, second) == due
+    numbered = (b"<NtryDtls>", b"<NtryRef>1</NtryRef><NtryDtls>")
+
+    imported(camt053(Paid(due, first), message="052", name="RPT-1", opening=None).replace(*numbered))
+    body = imported(camt053(Paid(due, second), message="052", name="RPT-2", opening=None).replace(*numbered))
+
+    assert [row["is_new"] for row in rows(body)] == [True]
+    assert left(company, first) == left(company, second) == 0
+
+
+def test_a_booking_that_was_cut_off_is_looked_at_again_later(company: Company, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Staff have recorded it by hand meanwhile: what was certain then is not any more."""
+    first = numbers()[0]
+    due = left(company, first)
+    file = camt053(Paid(due, first, "R1"))
+    with monkeypatch.context() as cut:
+
+        def book(*_: Any, **__: Any) -> Any:
+            raise UpstreamFailed("Stripe")
+
+        cut.setattr("billing.invoicing.bank_statements.import_statements.book", book)
+        assert what(imported(file)) == [("booking", None)]
+    paid_by_hand(company, "/accounts/{account}/transfers", due, [{"invoice": first, "amount": due}], "by hand")
+
+    body = sent(file, now=NOW + timedelta(hours=1)).body
+
+    assert what(body) == [("doubtful", "paid-already")]
+    assert len(recorded("transfer.recorded")) == 1
+
+
+def test_money_that_was_given_back_leaves_the_entry_booked(company: Company) -> None:
+    """Nothing was taken back: the entry is not said to be, and staff may go on with it."""
+    first = numbers()[0]
+    due = left(company, first)
+    id_ = doubtful(3 * due)
+    assert decide(id_, {"credit": {"account": company.account}}).status == 200
+    repaid = {"amount": {"amount": 500, "currency": "EUR"}, "repaid_on": str(NOW.date()), "reference": "back"}
+    holder = wiring.transfer_store().transfers(company.account, limit=1, after=None).items[0].shares[-1].invoice
+    path = {**company.path, "number": holder}
+    route = "/accounts/{account}/invoices/{number}/repayments"
+    assert answer(record_payment, request("POST", route, claims=STAFF, path=path, body=repaid)).status == 200
+    before = entry(id_)
+
+    refusal = take_back(id_)
+
+    assert (refusal.status, refusal.body["type"]) == (409, "urn:livello:problem:credit-repaid")
+    assert entry(id_) == before
+    assert len(recorded("bank_entry.decided")) == 1
+
+
+def test_an_import_always_goes_on(company: Company, monkeypatch: pytest.MonkeyPatch) -> None:
+    """To find the invoices of a large file takes longer than a request may last."""
+    due = left(company, numbers()[0])
+    file = camt053(*[Paid(due - 1, number, f"R{place}") for place, number in enumerate(numbers())])
+    clock = [0.0]
+    located = BankStatementStore.locate
+
+    def slow(store: BankStatementStore, named: Any) -> Any:
+        clock[0] += 16.0 * len([*named])
+        return located(store, named)
+
+    monkeypatch.setattr(BankStatementStore, "locate", slow)
+    monkeypatch.setattr("functions.import_bank_statements.app.perf_counter", lambda: clock[0])
+
+    assert imported(file)["waiting"] == 1
+    assert imported(file)["waiting"] == 0
+
+
 # ---- What is doubtful ----
 
 
@@ -256,6 +377,10 @@ def test_invoices_of_two_accounts_are_for_staff_who_may_confirm(
     [row] = rows(imported(camt053(Paid(total, f"{first} {third}"))))
     assert (row["status"], row["doubt"]) == ("doubtful", "several-accounts")
     assert [part["account"] for part in row["parts"]] == ["nordlys-kaffe", "sydlys-kaffe"]
+
+    wrong = [{"invoice": first, "amount": total - 1}, {"invoice": "no number", "amount": 1, "account": "sydlys-kaffe"}]
+    refusal = decide(row["entry"], {"allocations": wrong})
+    assert [each["pointer"] for each in refusal.body["errors"]] == ["#/allocations/1/invoice"]
 
     shares = [share for part in row["parts"] for share in part["invoices"]]
     allocations = [{"invoice": each["invoice"], "amount": each["amount"]["amount"]} for each in shares]
@@ -417,6 +542,14 @@ def test_a_wrong_decision_names_the_field() -> None:
     assert entry(id_) == before
 
 
+def test_an_account_without_an_invoice_in_the_currency_is_named(company: Company) -> None:
+    [row] = rows(imported(camt053(Paid(500, "coffee", currency="USD"), opening=None)))
+
+    refusal = decide(row["entry"], {"credit": {"account": company.account}})
+
+    assert (refusal.status, [each["pointer"] for each in refusal.body["errors"]]) == (422, ["#/credit/account"])
+
+
 def test_a_decision_names_the_version_that_was_seen() -> None:
     id_ = doubtful(500)
     body = {"ignore": {"reason": "interest"}}
@@ -443,6 +576,16 @@ def test_money_that_went_out_can_only_be_ignored(company: Company) -> None:
 WELL = camt053(Paid(500, "coffee"))
 
 
+def zipped(method: int) -> bytes:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", method) as file:
+        file.writestr("s\xe4.xml", WELL)
+    return packed.getvalue()
+
+
+STORED, LZMA = zipped(zipfile.ZIP_STORED), zipped(zipfile.ZIP_LZMA)
+
+
 WRONG_FILES: list[tuple[bytes, str, str]] = [
     (WELL[:-40], "#", "malformed"),
     (camt053(Paid(500, "coffee"), closing=100_400), "#/statements/0/closing", "invalid"),
@@ -466,6 +609,11 @@ WRONG_FILES: list[tuple[bytes, str, str]] = [
     (mt940(Paid(500, "coffee")).replace(b"0609C5,00N", b"0609X5,00N"), "#/statements/0", "malformed"),
     (mt940(Paid(500, "coffee")).replace(b"EUR1005,00", b"EUR1004,00"), "#/statements/0/closing", "invalid"),
     (b"PK\x03\x04 no zip", "#", "malformed"),
+    (STORED.replace(WELL[:400], b""), "#", "malformed"),
+    (LZMA[:80] + bytes(40) + LZMA[120:], "#", "malformed"),
+    (STORED.replace("s\xe4".encode(), b"s\xff\xff"), "#", "malformed"),
+    (WELL.replace(b">5.00<", b">1E+999999<"), "#/statements/0/entries/0/amount", "too-large"),
+    (WELL.replace(b">5.00<", b">1E+999990<"), "#/statements/0/entries/0/amount", "too-large"),
 ]
 
 

@@ -10,6 +10,7 @@ from billing.invoicing.entries import (
     EntryKind,
     attempt_under_way,
     balances,
+    carried_taken_back,
     credit_from,
     overpaid_net,
     received,
@@ -105,7 +106,7 @@ class InvoicePayment:
         if self.balance > 0:
             return InvoiceStatus.UNCOLLECTIBLE
         kept = received(self.entries) - overpaid_net(self.entries)
-        was_unpaid = self.waived or sum_of(self.entries, EntryKind.CREDIT_TAKEN_BACK)
+        was_unpaid = self.waived or carried_taken_back(self.entries)
         if was_unpaid and self.credited_total >= self.owed and kept <= 0:
             return InvoiceStatus.VOID
         return InvoiceStatus.PAID

@@ -5,6 +5,7 @@ What is left to pay, the status and the credit are computed from it, so that the
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
@@ -151,9 +152,25 @@ def received(entries: Iterable[Entry]) -> int:
 
 
 def overpaid_net(entries: Iterable[Entry]) -> int:
-    """What came in beyond what was owed, less the credit that was taken back with the transfer that it came from."""
+    """What came in beyond what was owed, less the credit that was taken back with the transfer that it came from.
+
+    What else is taken back with a transfer is what a credit note has carried of it.
+    """
+    came: Counter[str | None] = Counter()
+    gone: Counter[str | None] = Counter()
+    for each in entries:
+        if each.kind is EntryKind.OVERPAID:
+            came[each.reference] += each.amount
+        elif each.kind is EntryKind.CREDIT_TAKEN_BACK:
+            gone[each.reference] += each.amount
+    return sum(amount - min(amount, gone[reference]) for reference, amount in came.items())
+
+
+def carried_taken_back(entries: Iterable[Entry]) -> int:
+    """What credit notes had carried and was taken back with a transfer: it was never paid."""
     entries = tuple(entries)
-    return max(0, sum_of(entries, EntryKind.OVERPAID) - sum_of(entries, EntryKind.CREDIT_TAKEN_BACK))
+    overpaid_before = sum_of(entries, EntryKind.OVERPAID) - overpaid_net(entries)
+    return sum_of(entries, EntryKind.CREDIT_TAKEN_BACK) - overpaid_before
 
 
 def credit_from(entries: Iterable[Entry]) -> int:

@@ -222,13 +222,15 @@ class TakingBack:
         as one that was credited since. Of its own credit as much stays as was given back to the customer: the invoice
         is owed that.
         """
-        payment = self.payments[share.invoice]
-        needed = max(0, payment.balance + share.amount - max(payment.balance, owable(payment)))
-        self._free(max(needed, share.credit))
+        credit, needed = -1, self._needed(share)
+        while credit != self.credit:  # credit that is freed may have paid this very invoice: it owes more then
+            credit = self.credit
+            self._free(max(needed, share.credit))
+            needed = self._needed(share)
         taken = max(needed, min(share.credit, self.credit))
         if taken > self.credit:
             raise CreditRepaid(Money(taken - self.credit, self.currency))
-        payment = self.payments[share.invoice]  # credit may have paid this very invoice
+        payment = self.payments[share.invoice]
         day = max([self.today, *(each.on for each in payment.entries if each.reference == self.reference)])
         entries = (
             Entry(EntryKind.TRANSFER_TAKEN_BACK, share.amount, day, self.reference),
@@ -237,6 +239,11 @@ class TakingBack:
         )
         self._write(share.invoice, entries)
         self.credit -= taken
+
+    def _needed(self, share: Share) -> int:
+        """What must be taken of the credit: without it the invoice would owe more than it says."""
+        payment = self.payments[share.invoice]
+        return max(0, payment.balance + share.amount - max(payment.balance, owable(payment)))
 
     def _free(self, wanted: int) -> None:
         """Takes credit off the invoices that it has paid, the newest first, until the account has as much as wanted."""
@@ -250,7 +257,13 @@ class TakingBack:
             amount = min(missing, applied, owable(payment) - payment.balance)
             if payment.is_credit_note or amount <= 0:
                 continue
-            self._write(number, (Entry(EntryKind.CREDIT_UNAPPLIED, amount, self.today, self.reference),))
+            # What was written off, and paid nevertheless, does not take off what is owed again.
+            paid = max(0, payment.written_off - payment.balance)
+            entries = (
+                Entry(EntryKind.CREDIT_UNAPPLIED, amount, self.today, self.reference),
+                Entry(EntryKind.WRITE_OFF_TAKEN_BACK, paid, self.today),
+            )
+            self._write(number, entries)
             self.credit += amount
             self.unapplied.append(number)
 

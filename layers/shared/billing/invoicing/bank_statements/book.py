@@ -61,6 +61,35 @@ def book(entry: BankEntry, *, context: RequestContext, store: BankStatementStore
     return store.save_entry(entry.booked(context.time))
 
 
+def preview_taking_back(
+    entry: BankEntry,
+    reason: str,
+    *,
+    context: RequestContext,
+    settings: InvoicingSettings,
+    store: BankStatementStore,
+    gateway: PaymentGateway,
+) -> None:
+    """Raises what taking back the transfers of an entry would raise, before it is begun. Nothing is written.
+
+    For each part four reads and two queries.
+    """
+    for part in entry.parts if entry.decision is None or entry.decision.parts else ():
+        for transfer in recorded(entry, part, store):
+            billing = store.billing_context(part.account)
+            if billing is not None:
+                take_transfer_back(
+                    billing,
+                    transfer,
+                    reason,
+                    context=context,
+                    settings=settings,
+                    store=store,
+                    gateway=gateway,
+                    is_preview=True,
+                )
+
+
 def take_back(
     entry: BankEntry,
     reason: str,
@@ -76,7 +105,7 @@ def take_back(
     """
     parts = entry.parts if entry.decision is None or entry.decision.parts else ()  # none of an ignored one
     for part in parts:
-        for transfer in _recorded(entry, part, store):
+        for transfer in recorded(entry, part, store):
             try:
                 billing = existing(store.billing_context(part.account))
                 take_transfer_back(
@@ -90,7 +119,7 @@ def take_back(
     return store.save_entry(replace(entry.doubtful(Doubt.TAKEN_BACK), round=entry.round + 1))
 
 
-def _recorded(entry: BankEntry, part: Part, store: BankStatementStore) -> list[str]:
+def recorded(entry: BankEntry, part: Part, store: BankStatementStore) -> list[str]:
     """The transfers of a part: also one that was recorded and then not noted, because the request was cut off."""
     asked = entry.transfer_of(part)
     return [each.id for each in store.same_transfers(part.account, asked) if each.key == entry.key]

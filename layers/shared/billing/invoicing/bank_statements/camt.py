@@ -14,7 +14,7 @@ import io
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal, InvalidOperation, Overflow
 from xml.etree.ElementTree import Element, ParseError
 
 from defusedxml import DefusedXmlException
@@ -185,7 +185,8 @@ def _read_entry(entry: Element, reading: _Reading) -> None:
     whole = Booking(
         Money(amount, money.currency),
         day,
-        reference=_reference(_text(entry, "AcctSvcrRef") or _text(entry, "NtryRef")),
+        # NtryRef tells nothing: it numbers the entries of one report, or is that of the account.
+        reference=_reference(_text(entry, "AcctSvcrRef")),
         is_reversal=is_reversal,
         place=place,
     )
@@ -339,14 +340,18 @@ def minor_units(amount: str | Decimal, currency: str, place: Path) -> Money:
     digits = MINOR_UNIT_DIGITS[currency]
     try:
         exact = Decimal(amount).scaleb(digits)
-        whole = int(exact)
-    except (InvalidOperation, OverflowError, ValueError):
+        # Before it is an integer: of 1E+999990 that takes most of a minute.
+        is_too_large = abs(exact) > AMOUNT_MAX
+    except (InvalidOperation, ValueError):
         raise refused((*place, "amount"), "The amount is no decimal number.", FieldCode.NOT_A_NUMBER) from None
+    except Overflow:
+        is_too_large = True
+    if is_too_large:
+        raise refused((*place, "amount"), "The amount is too large.", FieldCode.TOO_LARGE, {"max": AMOUNT_MAX})
+    whole = int(exact)
     if whole != exact:
         detail = f"{currency} has {digits} decimals."
         raise refused((*place, "amount"), detail, FieldCode.TOO_MANY_DECIMALS, {"decimals": digits})
-    if abs(whole) > AMOUNT_MAX:
-        raise refused((*place, "amount"), "The amount is too large.", FieldCode.TOO_LARGE, {"max": AMOUNT_MAX})
     return Money(whole, currency)
 
 

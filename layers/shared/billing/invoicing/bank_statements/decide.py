@@ -3,10 +3,10 @@ can be taken back."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from billing.invoicing.bank_statements.book import book, preview_parts, take_back
+from billing.invoicing.bank_statements.book import book, preview_parts, preview_taking_back, take_back
 from billing.invoicing.bank_statements.entries import (
     BankEntry,
     EntryDecided,
@@ -79,10 +79,15 @@ def decide(
             check_parts(entry, parts)
         if not is_preview:
             _require(entry, replaces)
-        transfers = preview_parts(entry, parts, context=context, store=store, gateway=gateway)
+        transfers: list[Transfer] = []
+        for part in parts:
+            try:
+                transfers += preview_parts(entry, (part,), context=context, store=store, gateway=gateway)
+            except RuleViolation as refusal:
+                raise RuleViolation(*_placed(refusal.violations, part, allocations)) from None
         decided = entry.decided(EntryDecision(context.time, context.actor.user, parts, ignored))
         if is_preview:
-            return Decided(decided, transfers)
+            return Decided(decided, tuple(transfers))
         event = new_event(EventType.BANK_ENTRY_DECIDED, context, account=None, before=entry.facts, after=decided.facts)
         entry = store.save_entry(decided, event)
     if entry.status is EntryStatus.BOOKING and not is_preview:
@@ -90,6 +95,19 @@ def decide(
             entry = store.save_entry(entry.begun_again(context.time))
         entry = book(entry, context=context, store=store, gateway=gateway)
     return Decided(entry, tuple(store.transfer(account, transfer) for account, transfer in entry.transfers))
+
+
+def _placed(violations: Sequence[Violation], part: Part, allocations: Sequence[Allocation]) -> Iterator[Violation]:
+    """What is wrong with the transfer of a part, where the decision has it."""
+    own = [place for place, each in enumerate(allocations) if (each.invoice, each.amount) in (part.invoices or ())]
+    for each in violations:
+        match each.path:
+            case ("allocations", int(place), *rest) if place < len(own):
+                yield replace(each, path=("allocations", own[place], *rest))
+            case ("allocations", *_):
+                yield each
+            case _:
+                yield replace(each, path=("allocations",) if part.invoices else ("credit", "account"))
 
 
 def take_decision_back(
@@ -116,6 +134,7 @@ def take_decision_back(
         _require(entry, replaces)
         if not entry.may_be_taken_back(context.time):
             raise ConcurrentChange
+        preview_taking_back(entry, reason, context=context, settings=settings, store=store, gateway=gateway)
         going = replace(entry, status=EntryStatus.TAKING_BACK, settled_at=None)
         after = {**entry.doubtful(Doubt.TAKEN_BACK).facts, "reason": reason}
         event = new_event(EventType.BANK_ENTRY_DECIDED, context, account=None, before=entry.facts, after=after)

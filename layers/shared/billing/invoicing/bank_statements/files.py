@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import lzma
+import struct
 import zipfile
 import zlib
 
@@ -16,6 +18,20 @@ UNPACKED_BYTES_MAX = 16 * 1024 * 1024
 """Of all files in a zip together: what was packed is read no further."""
 
 PACKED_FILES_MAX = 50
+
+_NOT_UNPACKED = (
+    EOFError,
+    LookupError,
+    NotImplementedError,
+    OSError,
+    RuntimeError,
+    ValueError,
+    lzma.LZMAError,
+    struct.error,
+    zipfile.BadZipFile,
+    zlib.error,
+)
+"""What zipfile raises for a file that was cut off, is of an unknown method, encrypted, damaged, or no zip."""
 
 _ZIP, _XML = b"PK\x03\x04", b"<"
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
@@ -66,8 +82,7 @@ def _files(content: bytes) -> list[bytes]:
                 if left < 0:
                     detail = f"The files must not be larger than {UNPACKED_BYTES_MAX} bytes together."
                     raise refused((), detail, FieldCode.TOO_LARGE, {"max": UNPACKED_BYTES_MAX})
-    except (EOFError, NotImplementedError, OSError, RuntimeError, zipfile.BadZipFile, zlib.error):
-        # cut off, of an unknown method, encrypted, no zip
+    except _NOT_UNPACKED:
         raise refused(
             (), "The zip cannot be unpacked. Is it complete, and without a password?", FieldCode.MALFORMED
         ) from None

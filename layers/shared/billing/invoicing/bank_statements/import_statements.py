@@ -5,10 +5,10 @@ An import may be cut off anywhere, and the same file may come again: what is don
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from billing.invoicing.bank_statements.book import book
+from billing.invoicing.bank_statements.book import book, recorded
 from billing.invoicing.bank_statements.entries import (
     BankEntry,
     EntryStatus,
@@ -46,6 +46,9 @@ from billing.platform.events.new_event import new_event
 ATTEMPTS_MAX = 3
 """How often one entry is tried in a request, while others change the same account."""
 
+LOCATED_AT_ONCE = 25
+"""Of how many entries the invoices are found at once. Those of a large file take longer than a request may last."""
+
 OPEN = frozenset({EntryStatus.WAITING, EntryStatus.BOOKING})
 """What an import goes on with."""
 
@@ -77,12 +80,11 @@ def import_statements(
 
     A get and a transaction for each statement, a read for 100 entries and a transaction for 25 new ones; a read for 100
     numbers and a query for each. An entry that is doubtful takes one or two reads and a transaction; one that is booked
-    eight round trips.
+    nine round trips.
     """
     found = new_entries(checked(read_statements(content), context.time.date()))
     kept = [_kept(statement, entries, context, store) for statement, entries in found]
     looking = _Looking(context, series, iban, store, gateway)
-    looking.locate(entry.booking for _, entries in kept for entry in entries if entry.status in OPEN)
     return tuple(_looked_at(statement, entries, looking, has_time) for statement, entries in kept)
 
 
@@ -106,10 +108,11 @@ def _looked_at(
 ) -> StatementOutcome:
     looked_at: list[BankEntry] = []
     failures: list[tuple[str, str]] = []
-    for entry in entries:
+    for place, entry in enumerate(entries):
         if entry.status not in OPEN or not has_time():
             looked_at.append(entry)
             continue
+        looking.locate(entries[place : place + LOCATED_AT_ONCE])
         try:
             looked_at.append(looking.settled(entry))
         except (BillingError, *UNREADABLE) as error:  # one bad entry holds up only itself
@@ -141,13 +144,19 @@ class _Looking:
         self.context, self.store = context, store
         self._series, self._iban, self._gateway = series, iban, gateway
         self._located: dict[str, Located] = {}
+        self._looked_for: set[str] = set()
 
-    def locate(self, bookings: Iterable[Booking]) -> None:
-        """Finds the invoices of all numbers that bookings name. The place of a number never changes."""
+    def locate(self, entries: Sequence[BankEntry]) -> None:
+        """Finds the invoices of all numbers that the first of these entries names, and with it those of the next ones.
+        The place of a number never changes."""
+        if entries[0].id in self._looked_for:
+            return
+        waiting = [each for each in entries if each.status in OPEN]
         numbers = {
-            reading for booking in bookings for mention in self._mentions(booking) for reading in mention.readings
+            reading for each in waiting for mention in self._mentions(each.booking) for reading in mention.readings
         }
         self._located |= self.store.locate([*numbers])
+        self._looked_for |= {each.id for each in waiting}
 
     def settled(self, entry: BankEntry) -> BankEntry:
         """The entry, booked or doubtful. Raises ConcurrentChange, UpstreamFailed: it waits for the next request."""
@@ -163,7 +172,7 @@ class _Looking:
         raise ConcurrentChange
 
     def _settled(self, entry: BankEntry) -> BankEntry:
-        if entry.status is EntryStatus.WAITING:
+        if entry.status is EntryStatus.WAITING or self._is_overtaken(entry):
             entry = self.store.save_entry(entry.judged(self._match(entry), self.context.time))
         elif entry.begun_at != self.context.time:
             entry = self.store.save_entry(entry.begun_again(self.context.time))
@@ -178,6 +187,13 @@ class _Looking:
         except (Conflict, NotFound, RuleViolation) as refusal:
             return self._refused(entry, Doubt.REFUSED, refusal)
 
+    def _is_overtaken(self, entry: BankEntry) -> bool:
+        """Whether an earlier request was cut off before it booked an entry that was certain then. It may not be now."""
+        is_certain = entry.status is EntryStatus.BOOKING and entry.decision is None
+        if not is_certain or not entry.may_be_taken_back(self.context.time):
+            return False
+        return not any(recorded(entry, part, self.store) for part in entry.parts)
+
     def _refused(self, entry: BankEntry, doubt: Doubt, refusal: BillingError) -> BankEntry:
         """The entry that nothing was booked of. One that staff have decided keeps what it has, and fails."""
         if entry.decision is not None:
@@ -189,13 +205,18 @@ class _Looking:
         named = self._mentions(booking)
         located = [self._located[each] for mention in named for each in mention.readings if each in self._located]
         known = self.store.payable(located)
-        return judged(
+        match = judged(
             booking,
             named,
             known,
             is_own_account=not self._iban or is_of(entry.account, self._iban),
             suggested=() if known else self._suggested(booking),
         )
+        if match.doubt is None and any(
+            self.store.is_recorded_otherwise(part.account, entry.transfer_of(part)) for part in match.parts
+        ):
+            return replace(match, doubt=Doubt.PAID_ALREADY)
+        return match
 
     def _suggested(self, booking: Booking) -> Sequence[PayableInvoice]:
         """What the one account owes that this payer has paid for before, if the amount fits."""

@@ -15,7 +15,8 @@ from billing.invoicing.bank_statements.rules import KEPT_DAYS
 from billing.invoicing.invoices import InvoiceStatus
 from billing.invoicing.mapping import summary_from
 from billing.invoicing.records import InvoiceRecord
-from billing.invoicing.transfer_records import TransferStore
+from billing.invoicing.transfer_records import TransferStore, transfer_from
+from billing.invoicing.transfers import BankTransfer
 from billing.kernel.errors import ConcurrentChange, NotFound, StaleVersion
 from billing.kernel.events import Event
 from billing.kernel.money import Money
@@ -148,6 +149,26 @@ class BankStatementStore(TransferStore):
         """The accounts that a payer has paid for, up to PAYERS_MAX. One query of the index."""
         rows = self._reads.query(keys.payer(payer), " ", keys.last_listed(""), limit=PAYERS_MAX, index=keys.LIST_INDEX)
         return tuple(row.partition.removeprefix(keys.account("")) for row in rows)
+
+    # ---- What may be recorded already ----
+
+    def is_recorded_otherwise(self, account: str, transfer: BankTransfer) -> bool:
+        """Whether a transfer of the same amount and day, under another reference, has paid one of the same invoices: it
+        may be this very booking, recorded by hand or from another statement. One query, strongly consistent.
+
+        One by hand under the same reference is no other: `record_transfer` recognises it.
+        """
+        first = f"{keys.transfer(f'{transfer.booked_on:%Y%m%d}')}-"
+        rows = self._reads.query(keys.account(account), first, keys.last_of(first), consistent=True)
+        named = {number for number, _ in transfer.allocations or ()}
+        return any(
+            known.amount == transfer.amount
+            and known.taken_back is None
+            and known.key != transfer.key
+            and not (known.key is None and known.id.startswith(transfer.identity))
+            and named & {number for number, _ in known.allocations}
+            for known in map(transfer_from, rows)
+        )
 
     # ---- Invoices by number ----
 
