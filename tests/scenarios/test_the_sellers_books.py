@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from billing.accounts.rules import existing
@@ -20,8 +20,10 @@ from billing.invoicing.issue_invoices import issue_invoices, with_running_period
 from billing.invoicing.numbering import NextNumber, NumberTaken, RegisteredNumber, register_faults
 from billing.invoicing.periods import fix_month
 from billing.invoicing.records import WholeInvoice
+from billing.invoicing.reissue_invoice import reissue_invoice
 from billing.kernel.contract_calendar import Contract
 from billing.kernel.events import Actor, ActorKind, EventType, RequestContext
+from billing.payments.gateway import PaymentGateway
 from billing.platform.dynamodb import keys
 from billing.platform.events.new_event import new_event
 
@@ -147,6 +149,53 @@ def test_a_run_whose_clock_is_behind_takes_the_day_of_the_last_number(world: Wor
     second = behind.invoice("other", number).invoice
     assert (first.number, first.produced_on) == ("LV-2026-000001", date(2026, 6, 2))
     assert (second.number, second.produced_on) == ("LV-2026-000002", date(2026, 6, 2))
+
+
+def test_a_process_that_is_behind_takes_the_next_number_for_the_same_account(world: World) -> None:
+    """The number that it believes to be free has items of this very account: that is no change of somebody else."""
+    sold(world, "one", "Europe/Copenhagen")
+    behind = world.invoicing
+    assert behind.counter("LV", 2026).count == 0
+    [first] = invoiced(world, "one", datetime(2026, 6, 1, 12, tzinfo=UTC))
+
+    [number] = issue_invoices(
+        "one", now=datetime(2026, 7, 1, 12, tzinfo=UTC), correlation="run", settings=IN_COPENHAGEN, store=behind
+    )
+
+    assert (first.number, number) == ("LV-2026-000001", "LV-2026-000002")
+
+
+@pytest.mark.parametrize("series", ["LV", "CN", "both"])
+def test_a_correction_goes_on_where_its_process_is_behind_in_a_series(series: str, world: World) -> None:
+    for account in ("one", "other"):
+        sold(world, account, "Europe/Copenhagen")
+    june, july = (datetime(2026, month, 1, 12, tzinfo=UTC) for month in (6, 7))
+    [wrong], [other] = (invoiced(world, account, june) for account in ("one", "other"))
+    behind, gateway = world.invoicing, cast(PaymentGateway, None)  # nothing was begun there
+    for each in ("LV", "CN"):
+        behind.counter(each, 2026)
+    if series != "CN":
+        invoiced(world, "one", july)
+    if series != "LV":
+        credited(world, "other", other.number, july)
+
+    new = reissue_invoice(
+        existing(behind.billing_context("one")),
+        wrong.number,
+        (),
+        "The address was wrong",
+        keeps_tax=True,
+        context=RequestContext(Actor(ActorKind.STAFF, "staff"), july, "correction"),
+        settings=IN_COPENHAGEN,
+        store=behind,
+        gateway=gateway,
+    ).invoice
+
+    assert new.replaces is not None
+    assert new.number == f"LV-2026-00000{3 if series == 'CN' else 4}"
+    assert new.replaces.credit_note == f"CN-2026-00000{1 if series == 'LV' else 2}"
+    for each in ("LV", "CN"):
+        assert register_faults(register(world, each), world.invoicing.counter(each, 2026)) == ()
 
 
 def test_the_table_refuses_a_number_that_is_dated_before_the_last(world: World) -> None:
