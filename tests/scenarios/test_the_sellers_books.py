@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
-from typing import Any, cast
+from typing import Any
 
 import pytest
 from billing.accounts.rules import existing
@@ -19,11 +19,10 @@ from billing.invoicing.issue_credit_note import issue_credit_note
 from billing.invoicing.issue_invoices import issue_invoices, with_running_period
 from billing.invoicing.numbering import NextNumber, NumberTaken, RegisteredNumber, register_faults
 from billing.invoicing.periods import fix_month
-from billing.invoicing.records import WholeInvoice
+from billing.invoicing.records import InvoiceStore, WholeInvoice
 from billing.invoicing.reissue_invoice import reissue_invoice
 from billing.kernel.contract_calendar import Contract
 from billing.kernel.events import Actor, ActorKind, EventType, RequestContext
-from billing.payments.gateway import PaymentGateway
 from billing.platform.dynamodb import keys
 from billing.platform.events.new_event import new_event
 
@@ -71,6 +70,22 @@ def credited(world: World, account: str, number: str, at: datetime) -> IssuedInv
         context=RequestContext(Actor(ActorKind.STAFF, "staff"), at, "credit"),
         settings=IN_COPENHAGEN,
         store=world.invoicing,
+        gateway=gateway,
+    ).invoice
+
+
+def reissued(store: InvoiceStore, wrong: IssuedInvoice, at: datetime) -> IssuedInvoice:
+    """The invoice that staff issue in the place of one that is not paid."""
+    gateway: Any = None  # nothing was begun there
+    return reissue_invoice(
+        existing(store.billing_context(wrong.account)),
+        wrong.number,
+        (),
+        "The address was wrong",
+        keeps_tax=True,
+        context=RequestContext(Actor(ActorKind.STAFF, "staff"), at, "correction"),
+        settings=IN_COPENHAGEN,
+        store=store,
         gateway=gateway,
     ).invoice
 
@@ -171,7 +186,7 @@ def test_a_correction_goes_on_where_its_process_is_behind_in_a_series(series: st
         sold(world, account, "Europe/Copenhagen")
     june, july = (datetime(2026, month, 1, 12, tzinfo=UTC) for month in (6, 7))
     [wrong], [other] = (invoiced(world, account, june) for account in ("one", "other"))
-    behind, gateway = world.invoicing, cast(PaymentGateway, None)  # nothing was begun there
+    behind = world.invoicing
     for each in ("LV", "CN"):
         behind.counter(each, 2026)
     if series != "CN":
@@ -179,23 +194,23 @@ def test_a_correction_goes_on_where_its_process_is_behind_in_a_series(series: st
     if series != "LV":
         credited(world, "other", other.number, july)
 
-    new = reissue_invoice(
-        existing(behind.billing_context("one")),
-        wrong.number,
-        (),
-        "The address was wrong",
-        keeps_tax=True,
-        context=RequestContext(Actor(ActorKind.STAFF, "staff"), july, "correction"),
-        settings=IN_COPENHAGEN,
-        store=behind,
-        gateway=gateway,
-    ).invoice
+    new = reissued(behind, wrong, july)
 
     assert new.replaces is not None
     assert new.number == f"LV-2026-00000{3 if series == 'CN' else 4}"
     assert new.replaces.credit_note == f"CN-2026-00000{1 if series == 'LV' else 2}"
     for each in ("LV", "CN"):
         assert register_faults(register(world, each), world.invoicing.counter(each, 2026)) == ()
+
+
+def test_a_correction_does_not_take_the_number_of_the_invoice_itself(world: World) -> None:
+    """The invoice was issued a moment ago, by another process."""
+    sold(world, "one", "Europe/Copenhagen")
+    behind, at = world.invoicing, datetime(2026, 6, 1, 12, tzinfo=UTC)
+    assert behind.counter("LV", 2026).count == 0
+    [wrong] = invoiced(world, "one", at)
+
+    assert reissued(behind, wrong, at).number == "LV-2026-000002"
 
 
 def test_the_table_refuses_a_number_that_is_dated_before_the_last(world: World) -> None:
