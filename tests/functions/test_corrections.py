@@ -9,6 +9,7 @@ import pytest
 from billing import wiring
 from billing.accounts.rules import existing
 from billing.invoicing.periods import PaidPeriod, owed_by_product
+from billing.kernel.money import rounded
 
 from functions.get_billing.app import handler as get_billing
 from functions.issue_credit_note.app import handler as credit
@@ -262,6 +263,39 @@ def test_what_was_credited_before_is_not_invoiced_again(
     assert figures(company, SECOND) == ("void", 0)
     assert_owed_is_invoiced(company)
     assert_books_agree(company, work, monkeypatch)
+
+
+@pytest.mark.parametrize("part", [1, 2, 3])
+def test_what_has_the_same_amounts_asks_for_no_other_tax(
+    part: int, company: Company, work: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The tax of a part that was credited is rounded, and so is that of the rest: together they may be a cent more."""
+    fire(ISSUED, work, monkeypatch, "renewal")
+    body = {"lines": None, "parts": [{"line": 1, "amount": part}], "reason": "A part"}
+    assert post(credit, company, SECOND, "credit-notes", body).status == 201
+    left = one(company, SECOND)["payment"]["left"]
+
+    new = corrected(company, SECOND)
+
+    assert new["due"] == new["total"] == left
+    assert one(company, new["replaces"]["credit_note"])["total"]["amount"] == -left["amount"]
+    assert_books_agree(company, work, monkeypatch)
+
+
+def test_an_invoice_that_was_rounded_half_to_even_is_issued_again_with_its_tax(
+    company: Company, work: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first release has rounded so. An address that was wrong changes no amount."""
+    with monkeypatch.context() as before:
+        before.setattr("billing.invoicing.tax.rounded_tax", rounded)
+        fire(ISSUED, work, before, "renewal")
+        email = one(company, SECOND)["lines"][1]["net"]["amount"]
+        old = corrected(company, SECOND, lines=[{"line": 1, "net": email - 4}])
+    assert (old["net"]["amount"], old["total"]["amount"]) == (29_058, 29_058 + 7_264)  # of 7,264.5
+
+    new = corrected(company, old["number"])
+
+    assert (new["total"], new["due"]) == (old["total"], old["due"])
 
 
 def test_the_tax_is_kept_unless_it_is_to_follow_anew(

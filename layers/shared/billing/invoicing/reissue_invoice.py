@@ -21,6 +21,7 @@ from billing.invoicing.credit_notes import (
     credit_note_draft,
     lines_to_credit,
     require_correctable,
+    tax_on,
 )
 from billing.invoicing.dunning import initial_payment, refund_payment
 from billing.invoicing.entries import disputed_payments
@@ -209,10 +210,11 @@ def _plan(
         # EN 16931, BR-AE-02: a reverse charge invoice has the buyer's VAT number.
         detail = "The invoice has the reverse charge, and the company has no VAT number now: tax follows anew."
         raise RuleViolation(Violation(("tax",), detail, FieldCode.NOT_ALLOWED))
-    draft = _draft(invoice, new_lines, tax, 0)
+    draft = _draft(invoice, note_draft, new_lines, tax, 0)
     money = _allocated(corrected, note_draft, correction, "", draft, today)
     credit = billing.credit + money.credit_balance
-    draft = _in_sellers_currency(_draft(invoice, new_lines, tax, credit), billing, invoice, settings, store)
+    draft = _draft(invoice, note_draft, new_lines, tax, credit)
+    draft = _in_sellers_currency(draft, note_draft, billing, invoice, settings, store)
     return PlannedCorrection(PlannedCreditNote(corrected, note_draft, correction, money), draft, period)
 
 
@@ -309,14 +311,25 @@ def _tax_anew(billing: BillingContext, invoice: IssuedInvoice, settings: Invoici
     return tax
 
 
-def _draft(invoice: IssuedInvoice, lines: tuple[InvoiceLine, ...], tax: Tax, credit: int) -> InvoiceDraft:
+def _draft(
+    invoice: IssuedInvoice, note: InvoiceDraft, lines: tuple[InvoiceLine, ...], tax: Tax, credit: int
+) -> InvoiceDraft:
+    """The draft of the new invoice. With the same net and tax it comes to what the credit note takes back.
+
+    The tax of a part is what is left of that of the whole, and the first invoices were rounded half to even. Rounded
+    anew, an invoice whose address was wrong could ask for a cent.
+    """
     old = invoice.draft
     point = old.tax_point or invoice.produced_on
-    return build_draft(old.occasion, old.since, old.until, lines, tax, credit, old.total.currency, point)
+    amount, net = None, sum(line.net.amount for line in lines)
+    if tax == old.tax:
+        amount = -note.tax_amount.amount if net == -note.net.amount else tax_on(invoice, net)
+    return build_draft(old.occasion, old.since, old.until, lines, tax, credit, old.total.currency, point, amount)
 
 
 def _in_sellers_currency(
     draft: InvoiceDraft,
+    note: InvoiceDraft,
     billing: BillingContext,
     invoice: IssuedInvoice,
     settings: InvoicingSettings,
@@ -325,6 +338,9 @@ def _in_sellers_currency(
     """The draft with its tax in the seller's currency, where the law asks for it: at the rate of the corrected invoice,
     which was that of the same tax point. Raises ExchangeRateUnknown."""
     before: SellerTax | None = invoice.draft.seller_tax
+    if note.seller_tax is not None and draft.tax_amount.amount == -note.tax_amount.amount:
+        taken_back = note.seller_tax.amount
+        return replace(draft, seller_tax=replace(note.seller_tax, amount=replace(taken_back, amount=-taken_back.amount)))
     if before is not None and draft.tax_amount.amount:
         return replace(
             draft,
