@@ -14,9 +14,10 @@ from billing.kernel.money import rounded
 from functions.get_billing.app import handler as get_billing
 from functions.issue_credit_note.app import handler as credit
 from functions.reconcile_books.app import handler as reconcile
+from functions.release_invoicing.app import handler as one_offs
 from functions.update_billing_information.app import handler as change_information
 from local.stripe.api import Stripe
-from tests.api_gateway import answer, request
+from tests.api_gateway import STAFF, answer, request
 from tests.cards import DECLINED_WHEN_CHARGED, card
 from tests.company import Company
 from tests.functions.ending import WORKERS, events_of, fire
@@ -296,6 +297,23 @@ def test_an_invoice_that_was_rounded_half_to_even_is_issued_again_with_its_tax(
     new = corrected(company, old["number"])
 
     assert (new["total"], new["due"]) == (old["total"], old["due"])
+
+
+def test_an_invoice_of_a_one_off_alone_is_issued_again(
+    company: Company, work: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is of no paid period, and neither are its credit note and the invoice in its place."""
+    fire(ISSUED, work, monkeypatch, "renewal")
+    body = {"description": "Setup", "amount": 40_000, "currency": "EUR", "invoice": "at_once", "reason": "Agreed"}
+    route, path = "/accounts/{account}/one-offs/{one_off}", {**company.path, "one_off": "setup"}
+    event = request("PUT", route, claims=STAFF, path=path, body=body, now=ISSUED)
+    number = answer(one_offs, event).body["one_off"]["uses"][0]["number"]
+
+    new = corrected(company, number)
+    again = corrected(company, new["number"], lines=[{"line": 0, "net": 30_000}], reason="The price was wrong too")
+
+    assert (new["total"]["amount"], again["net"]["amount"]) == (50_000, 30_000)
+    assert_books_agree(company, work, monkeypatch)
 
 
 def test_the_tax_is_kept_unless_it_is_to_follow_anew(
