@@ -344,6 +344,8 @@ def test_the_tax_is_kept_unless_it_is_to_follow_anew(
         ([{"line": 0, "net": 0}, {"line": 1, "net": 1_500}], "#/lines", "too-small"),
         ([{"line": 0, "net": -1}], "#/lines/0/net", "too-small"),
         ([{"line": 0, "net": 1.5}], "#/lines/0/net", "wrong-type"),
+        ([{"line": 0, "net": 10**12 + 1}], "#/lines/0/net", "too-large"),
+        ([{"line": 0, "net": 10**20}], "#/lines/0/net", "too-large"),
     ],
 )
 def test_amounts_that_cannot_be_right_are_refused(

@@ -471,7 +471,7 @@ class RightAmountBody(Body):
     """What a line should have been: its net amount before what is taken off the whole, in minor units."""
 
     line: Position
-    net: Annotated[int, Field(strict=True, ge=0)]
+    net: Amount
 
     def value(self) -> RightAmount:
         return RightAmount(self.line, self.net)
