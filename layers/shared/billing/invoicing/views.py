@@ -527,7 +527,7 @@ class CorrectionPreviewView(CreditNotePreviewView):
 class AmountBody(Body):
     """An amount in minor units."""
 
-    amount: Annotated[int, Field(strict=True, gt=0)]
+    amount: Annotated[Amount, Field(gt=0)]
     currency: Annotated[str, Field(pattern="^[A-Z]{3}$")]
 
 
