@@ -44,7 +44,7 @@ from billing.invoicing.seller_currency import ExchangeRateUnknown, in_sellers_cu
 from billing.invoicing.settings import InvoicingSettings
 from billing.invoicing.tax import AwaitedTaxRate, Tax, TaxRule
 from billing.invoicing.tax_rates.rules import TaxRateUnknown
-from billing.invoicing.vat_numbers.rules import tax_on_sale
+from billing.invoicing.vat_numbers.rules import Treatment, VatNumberUnconfirmed, tax_on_sale, treatment
 from billing.kernel.contract_calendar import months_after
 from billing.kernel.errors import RuleViolation, Violation
 from billing.kernel.events import EventType, RequestContext
@@ -95,7 +95,7 @@ def preview_correction(
     store: InvoiceStore,
 ) -> PlannedCorrection:
     """What `reissue_invoice` would issue now. It reads as much. Raises NotFound, RuleViolation, AlreadyCredited,
-    NotCorrectable, ExchangeRateUnknown, TaxRateUnknown."""
+    NotCorrectable, ExchangeRateUnknown, TaxRateUnknown, VatNumberUnconfirmed."""
     corrected = store.invoice(billing.subscriber.account.id, number)
     return _plan(billing, corrected, right, reason, keeps_tax, context, settings, store)
 
@@ -121,7 +121,8 @@ def reissue_invoice(
     The same again, with the same reason, is the invoice that there is. Two reads, one query for an invoice of a period
     that has ended, and one transaction; one read more for each first number that a process gives, one query for what
     credit may pay, one get for tax that is also in the seller's currency. Raises NotFound, RuleViolation,
-    AlreadyCredited, NotCorrectable, ExchangeRateUnknown, TaxRateUnknown, AlreadyPaid, ConcurrentChange, UpstreamFailed.
+    AlreadyCredited, NotCorrectable, ExchangeRateUnknown, TaxRateUnknown, VatNumberUnconfirmed, AlreadyPaid,
+    ConcurrentChange, UpstreamFailed.
     """
     account = billing.subscriber.account
     corrected = store.invoice(account.id, number)
@@ -206,6 +207,9 @@ def _plan(
         period = _adjusted(period, invoice, differences, reason, context)
     correction = Correction(invoice.number, invoice.produced_on, lines, reason)
     tax = invoice.draft.tax if keeps_tax else _tax_anew(billing, invoice, settings)
+    is_held = treatment(billing.vat_check, billing.company, settings.unconfirmed) is Treatment.HOLD
+    if tax.rule is TaxRule.REVERSE_CHARGE and not keeps_tax and is_held:
+        raise VatNumberUnconfirmed
     if tax.rule is TaxRule.REVERSE_CHARGE and not billing.company.vat_number:
         # EN 16931, BR-AE-02: a reverse charge invoice has the buyer's VAT number.
         detail = "The invoice has the reverse charge, and the company has no VAT number now: tax follows anew."
