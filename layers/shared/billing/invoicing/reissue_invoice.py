@@ -344,7 +344,8 @@ def _in_sellers_currency(
     before: SellerTax | None = invoice.draft.seller_tax
     if note.seller_tax is not None and draft.tax_amount.amount == -note.tax_amount.amount:
         taken_back = note.seller_tax.amount
-        return replace(draft, seller_tax=replace(note.seller_tax, amount=replace(taken_back, amount=-taken_back.amount)))
+        same = replace(note.seller_tax, amount=replace(taken_back, amount=-taken_back.amount))
+        return replace(draft, seller_tax=same)
     if before is not None and draft.tax_amount.amount:
         return replace(
             draft,
