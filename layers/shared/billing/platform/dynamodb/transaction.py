@@ -203,8 +203,8 @@ class Transaction:
         """Sets a counter to `count` and its day to `day`.
 
         The stored count must be `count - 1` (no item counts as 0), and the stored day, if it has one, not later than
-        `day`. If this condition fails, the transaction raises `taken(stored item, or None)`, whatever else has failed: a
-        number that the same account has taken has items too. A try with the next number shows what has changed.
+        `day`. If this condition fails, the transaction raises `taken(stored item, or None)`, whatever else has failed:
+        a number that the same account has taken has items too. A try with the next number shows what has changed.
         """
         stored = _stored(self._items, item)
         stored.counted, stored.dated = count, day.isoformat()
