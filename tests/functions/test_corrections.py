@@ -9,13 +9,15 @@ import pytest
 from billing import wiring
 from billing.accounts.rules import existing
 from billing.invoicing.periods import PaidPeriod, owed_by_product
+from billing.kernel.money import rounded
 
 from functions.get_billing.app import handler as get_billing
 from functions.issue_credit_note.app import handler as credit
 from functions.reconcile_books.app import handler as reconcile
+from functions.release_invoicing.app import handler as one_offs
 from functions.update_billing_information.app import handler as change_information
 from local.stripe.api import Stripe
-from tests.api_gateway import answer, request
+from tests.api_gateway import STAFF, answer, request
 from tests.cards import DECLINED_WHEN_CHARGED, card
 from tests.company import Company
 from tests.functions.ending import WORKERS, events_of, fire
@@ -264,6 +266,56 @@ def test_what_was_credited_before_is_not_invoiced_again(
     assert_books_agree(company, work, monkeypatch)
 
 
+@pytest.mark.parametrize("part", [1, 2, 3])
+def test_what_has_the_same_amounts_asks_for_no_other_tax(
+    part: int, company: Company, work: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The tax of a part that was credited is rounded, and so is that of the rest: together they may be a cent more."""
+    fire(ISSUED, work, monkeypatch, "renewal")
+    body = {"lines": None, "parts": [{"line": 1, "amount": part}], "reason": "A part"}
+    assert post(credit, company, SECOND, "credit-notes", body).status == 201
+    left = one(company, SECOND)["payment"]["left"]
+
+    new = corrected(company, SECOND)
+
+    assert new["due"] == new["total"] == left
+    assert one(company, new["replaces"]["credit_note"])["total"]["amount"] == -left["amount"]
+    assert_books_agree(company, work, monkeypatch)
+
+
+def test_an_invoice_that_was_rounded_half_to_even_is_issued_again_with_its_tax(
+    company: Company, work: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first release has rounded so. An address that was wrong changes no amount."""
+    with monkeypatch.context() as before:
+        before.setattr("billing.invoicing.tax.rounded_tax", rounded)
+        fire(ISSUED, work, before, "renewal")
+        email = one(company, SECOND)["lines"][1]["net"]["amount"]
+        old = corrected(company, SECOND, lines=[{"line": 1, "net": email - 4}])
+    assert (old["net"]["amount"], old["total"]["amount"]) == (29_058, 29_058 + 7_264)  # of 7,264.5
+
+    new = corrected(company, old["number"])
+
+    assert (new["total"], new["due"]) == (old["total"], old["due"])
+
+
+def test_an_invoice_of_a_one_off_alone_is_issued_again(
+    company: Company, work: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is of no paid period, and neither are its credit note and the invoice in its place."""
+    fire(ISSUED, work, monkeypatch, "renewal")
+    body = {"description": "Setup", "amount": 40_000, "currency": "EUR", "invoice": "at_once", "reason": "Agreed"}
+    route, path = "/accounts/{account}/one-offs/{one_off}", {**company.path, "one_off": "setup"}
+    event = request("PUT", route, claims=STAFF, path=path, body=body, now=ISSUED)
+    number = answer(one_offs, event).body["one_off"]["uses"][0]["number"]
+
+    new = corrected(company, number)
+    again = corrected(company, new["number"], lines=[{"line": 0, "net": 30_000}], reason="The price was wrong too")
+
+    assert (new["total"]["amount"], again["net"]["amount"]) == (50_000, 30_000)
+    assert_books_agree(company, work, monkeypatch)
+
+
 def test_the_tax_is_kept_unless_it_is_to_follow_anew(
     company: Company, work: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -292,6 +344,8 @@ def test_the_tax_is_kept_unless_it_is_to_follow_anew(
         ([{"line": 0, "net": 0}, {"line": 1, "net": 1_500}], "#/lines", "too-small"),
         ([{"line": 0, "net": -1}], "#/lines/0/net", "too-small"),
         ([{"line": 0, "net": 1.5}], "#/lines/0/net", "wrong-type"),
+        ([{"line": 0, "net": 10**12 + 1}], "#/lines/0/net", "too-large"),
+        ([{"line": 0, "net": 10**20}], "#/lines/0/net", "too-large"),
     ],
 )
 def test_amounts_that_cannot_be_right_are_refused(

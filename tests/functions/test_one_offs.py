@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from billing import wiring
 from billing.invoicing.one_offs import OPEN_MAX
+from billing.invoicing.settings import InvoicingSettings
 
 from functions.get_billing.app import handler as get_billing
 from functions.get_invoices.app import handler as get_invoices
@@ -158,6 +159,18 @@ def test_a_charge_can_be_invoiced_at_once(company: Company) -> None:
         get_invoices, request("GET", "/accounts/{account}/invoices/{number}", claims=company.member, path=path)
     ).body
     assert (details["occasion"], details["lines"][0]["quantity"]) == ("one_off", 3)
+
+
+def test_the_day_of_an_invoice_at_once_is_the_sellers(company: Company, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first answer says the same as the list and the invoice."""
+    tomorrow = NOW + timedelta(days=1)
+    monkeypatch.setattr(InvoicingSettings, "day_of_issue", lambda *_: tomorrow.date())
+
+    given = put(company, "training", {**TRAINING, "invoice": "at_once"})
+
+    assert [each["on"] for each in given.body["one_off"]["uses"]] == [str(tomorrow.date())]
+    assert [given.body["one_off"]] == listed(company)["closed"]
+    assert [each["produced_on"] for each in issued()] == [str(tomorrow.date())]
 
 
 def test_goodwill_reduces_invoices_before_tax_until_it_is_used_up(

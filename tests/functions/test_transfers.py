@@ -96,6 +96,15 @@ def test_a_part_of_an_invoice_is_paid_and_the_customer_is_told_what_is_left(comp
     assert [(event.after or {})["reason"] for event in events_of("invoice.written_off")] == ["bank fees"]
 
 
+def test_the_payment_of_one_invoice_has_the_limit_of_every_amount(company: Company, total: int) -> None:
+    body = {"reference": "4711", "paid_on": DAY, "amount": {"amount": 10**20, "currency": "EUR"}}
+
+    given = post(record_payment, company, FIRST, "payments", body)
+
+    assert (given.status, given.body["errors"][0]["code"]) == (422, "too-large")
+    assert given.body["errors"][0]["pointer"] == "#/amount/amount"
+
+
 def test_several_invoices_and_too_much(company: Company, total: int) -> None:
     made = arrives(company, 2 * total + 500)
 

@@ -23,6 +23,7 @@ from functions.administer_vat_numbers.app import handler as vat_numbers
 from functions.check_vat_number.app import handler as check
 from functions.get_billing.app import handler as get_billing
 from functions.get_invoices.app import handler as get_invoices
+from functions.issue_credit_note.app import handler as credit
 from functions.issue_invoices.app import handler as issue
 from functions.plan_due_work.app import handler as plan
 from functions.update_billing_information.app import handler as update
@@ -463,6 +464,21 @@ def test_a_reactivation_waits_for_the_decision(company: Company, monkeypatch: py
     assert decide(company, DECISION, If_Match='"1"').status == 200
     accepted = answer(reactivation, request("POST", route, claims=company.admin, path=company.path, body=body))
     assert accepted.status == 202
+
+
+def test_a_correction_with_tax_anew_waits_for_the_decision(company: Company, monkeypatch: pytest.MonkeyPatch) -> None:
+    [number, *_] = issue_due(NOW, monkeypatch)
+    move(company, INVALID)
+    ask_vies(NOW, monkeypatch)
+    route, path = "/accounts/{account}/invoices/{number}/correction", {**company.path, "number": number}
+    body = {"reason": "It was another company", "tax": "anew"}
+
+    for preview in ("/preview", ""):
+        asked = request("POST", route + preview, claims=STAFF, path=path, body=body)
+        refused = answer(credit, asked)
+        assert (refused.status, refused.body["type"].rpartition(":")[2]) == (409, "vat-number-unconfirmed")
+    assert decide(company, DECISION, If_Match='"1"').status == 200
+    assert answer(credit, request("POST", route, claims=STAFF, path=path, body=body)).status == 201
 
 
 def put_transfer(company: Company) -> None:

@@ -19,7 +19,8 @@ from billing.invoicing.issue_credit_note import issue_credit_note
 from billing.invoicing.issue_invoices import issue_invoices, with_running_period
 from billing.invoicing.numbering import NextNumber, NumberTaken, RegisteredNumber, register_faults
 from billing.invoicing.periods import fix_month
-from billing.invoicing.records import WholeInvoice
+from billing.invoicing.records import InvoiceStore, WholeInvoice
+from billing.invoicing.reissue_invoice import reissue_invoice
 from billing.kernel.contract_calendar import Contract
 from billing.kernel.events import Actor, ActorKind, EventType, RequestContext
 from billing.platform.dynamodb import keys
@@ -69,6 +70,22 @@ def credited(world: World, account: str, number: str, at: datetime) -> IssuedInv
         context=RequestContext(Actor(ActorKind.STAFF, "staff"), at, "credit"),
         settings=IN_COPENHAGEN,
         store=world.invoicing,
+        gateway=gateway,
+    ).invoice
+
+
+def reissued(store: InvoiceStore, wrong: IssuedInvoice, at: datetime) -> IssuedInvoice:
+    """The invoice that staff issue in the place of one that is not paid."""
+    gateway: Any = None  # nothing was begun there
+    return reissue_invoice(
+        existing(store.billing_context(wrong.account)),
+        wrong.number,
+        (),
+        "The address was wrong",
+        keeps_tax=True,
+        context=RequestContext(Actor(ActorKind.STAFF, "staff"), at, "correction"),
+        settings=IN_COPENHAGEN,
+        store=store,
         gateway=gateway,
     ).invoice
 
@@ -147,6 +164,53 @@ def test_a_run_whose_clock_is_behind_takes_the_day_of_the_last_number(world: Wor
     second = behind.invoice("other", number).invoice
     assert (first.number, first.produced_on) == ("LV-2026-000001", date(2026, 6, 2))
     assert (second.number, second.produced_on) == ("LV-2026-000002", date(2026, 6, 2))
+
+
+def test_a_process_that_is_behind_takes_the_next_number_for_the_same_account(world: World) -> None:
+    """The number that it believes to be free has items of this very account: that is no change of somebody else."""
+    sold(world, "one", "Europe/Copenhagen")
+    behind = world.invoicing
+    assert behind.counter("LV", 2026).count == 0
+    [first] = invoiced(world, "one", datetime(2026, 6, 1, 12, tzinfo=UTC))
+
+    [number] = issue_invoices(
+        "one", now=datetime(2026, 7, 1, 12, tzinfo=UTC), correlation="run", settings=IN_COPENHAGEN, store=behind
+    )
+
+    assert (first.number, number) == ("LV-2026-000001", "LV-2026-000002")
+
+
+@pytest.mark.parametrize("series", ["LV", "CN", "both"])
+def test_a_correction_goes_on_where_its_process_is_behind_in_a_series(series: str, world: World) -> None:
+    for account in ("one", "other"):
+        sold(world, account, "Europe/Copenhagen")
+    june, july = (datetime(2026, month, 1, 12, tzinfo=UTC) for month in (6, 7))
+    [wrong], [other] = (invoiced(world, account, june) for account in ("one", "other"))
+    behind = world.invoicing
+    for each in ("LV", "CN"):
+        behind.counter(each, 2026)
+    if series != "CN":
+        invoiced(world, "one", july)
+    if series != "LV":
+        credited(world, "other", other.number, july)
+
+    new = reissued(behind, wrong, july)
+
+    assert new.replaces is not None
+    assert new.number == f"LV-2026-00000{3 if series == 'CN' else 4}"
+    assert new.replaces.credit_note == f"CN-2026-00000{1 if series == 'LV' else 2}"
+    for each in ("LV", "CN"):
+        assert register_faults(register(world, each), world.invoicing.counter(each, 2026)) == ()
+
+
+def test_a_correction_does_not_take_the_number_of_the_invoice_itself(world: World) -> None:
+    """The invoice was issued a moment ago, by another process."""
+    sold(world, "one", "Europe/Copenhagen")
+    behind, at = world.invoicing, datetime(2026, 6, 1, 12, tzinfo=UTC)
+    assert behind.counter("LV", 2026).count == 0
+    [wrong] = invoiced(world, "one", at)
+
+    assert reissued(behind, wrong, at).number == "LV-2026-000002"
 
 
 def test_the_table_refuses_a_number_that_is_dated_before_the_last(world: World) -> None:

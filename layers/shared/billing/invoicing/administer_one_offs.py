@@ -208,18 +208,18 @@ def _at_once(
     # It is open in no item: the transaction that issues the invoice writes it for the first time, closed.
     added = replace(billing, one_offs=billing.one_offs.with_added(charge))
 
-    def change(number: str) -> OneOffChange:
-        [invoiced] = settled([charge], converted.lines, number, today).closed
+    def change(number: str, produced_on: date) -> OneOffChange:
+        [invoiced] = settled([charge], converted.lines, number, produced_on).closed
         return OneOffChange(invoiced, ((today, converted),), (), lapses)
 
     def events(number: str) -> Sequence[Event]:
-        return [_event(billing, None, change(number), context)]
+        return [_event(billing, None, change(number, today), context)]
 
     try:
         issued = issue_one_offs(added, converted, today, context, settings, store, events=events)
     except ConcurrentChange:
         return _added_meanwhile(billing, charge, today, settings, store)
-    return change(issued.invoice.number)
+    return change(issued.invoice.number, issued.invoice.produced_on)
 
 
 def _known(billing: BillingContext, identity: str, store: OneOffStore) -> OneOff | None:

@@ -227,10 +227,15 @@ def build_draft(
     credit: int,
     currency: str,
     tax_point: date | None = None,
+    tax_amount: int | None = None,
 ) -> InvoiceDraft:
-    """The draft of these lines. Up to `credit`, in minor units, is taken off the total. `tax` holds on `tax_point`."""
+    """The draft of these lines. Up to `credit`, in minor units, is taken off the total. `tax` holds on `tax_point`.
+
+    `tax_amount`, in minor units, is that of a correction, which is rounded as on the invoice that it is of.
+    """
     net = sum(line.net.amount for line in lines)
-    tax_amount = tax.of(net)
+    if tax_amount is None:
+        tax_amount = tax.of(net)
     total = net + tax_amount
     used = max(0, min(total, credit))
     return InvoiceDraft(

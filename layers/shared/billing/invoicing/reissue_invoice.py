@@ -21,6 +21,7 @@ from billing.invoicing.credit_notes import (
     credit_note_draft,
     lines_to_credit,
     require_correctable,
+    tax_on,
 )
 from billing.invoicing.dunning import initial_payment, refund_payment
 from billing.invoicing.entries import disputed_payments
@@ -43,7 +44,7 @@ from billing.invoicing.seller_currency import ExchangeRateUnknown, in_sellers_cu
 from billing.invoicing.settings import InvoicingSettings
 from billing.invoicing.tax import AwaitedTaxRate, Tax, TaxRule
 from billing.invoicing.tax_rates.rules import TaxRateUnknown
-from billing.invoicing.vat_numbers.rules import tax_on_sale
+from billing.invoicing.vat_numbers.rules import Treatment, VatNumberUnconfirmed, tax_on_sale, treatment
 from billing.kernel.contract_calendar import months_after
 from billing.kernel.errors import RuleViolation, Violation
 from billing.kernel.events import EventType, RequestContext
@@ -94,7 +95,7 @@ def preview_correction(
     store: InvoiceStore,
 ) -> PlannedCorrection:
     """What `reissue_invoice` would issue now. It reads as much. Raises NotFound, RuleViolation, AlreadyCredited,
-    NotCorrectable, ExchangeRateUnknown, TaxRateUnknown."""
+    NotCorrectable, ExchangeRateUnknown, TaxRateUnknown, VatNumberUnconfirmed."""
     corrected = store.invoice(billing.subscriber.account.id, number)
     return _plan(billing, corrected, right, reason, keeps_tax, context, settings, store)
 
@@ -120,7 +121,8 @@ def reissue_invoice(
     The same again, with the same reason, is the invoice that there is. Two reads, one query for an invoice of a period
     that has ended, and one transaction; one read more for each first number that a process gives, one query for what
     credit may pay, one get for tax that is also in the seller's currency. Raises NotFound, RuleViolation,
-    AlreadyCredited, NotCorrectable, ExchangeRateUnknown, TaxRateUnknown, AlreadyPaid, ConcurrentChange, UpstreamFailed.
+    AlreadyCredited, NotCorrectable, ExchangeRateUnknown, TaxRateUnknown, VatNumberUnconfirmed, AlreadyPaid,
+    ConcurrentChange, UpstreamFailed.
     """
     account = billing.subscriber.account
     corrected = store.invoice(account.id, number)
@@ -205,14 +207,18 @@ def _plan(
         period = _adjusted(period, invoice, differences, reason, context)
     correction = Correction(invoice.number, invoice.produced_on, lines, reason)
     tax = invoice.draft.tax if keeps_tax else _tax_anew(billing, invoice, settings)
+    is_held = treatment(billing.vat_check, billing.company, settings.unconfirmed) is Treatment.HOLD
+    if tax.rule is TaxRule.REVERSE_CHARGE and not keeps_tax and is_held:
+        raise VatNumberUnconfirmed
     if tax.rule is TaxRule.REVERSE_CHARGE and not billing.company.vat_number:
         # EN 16931, BR-AE-02: a reverse charge invoice has the buyer's VAT number.
         detail = "The invoice has the reverse charge, and the company has no VAT number now: tax follows anew."
         raise RuleViolation(Violation(("tax",), detail, FieldCode.NOT_ALLOWED))
-    draft = _draft(invoice, new_lines, tax, 0)
+    draft = _draft(invoice, note_draft, new_lines, tax, 0)
     money = _allocated(corrected, note_draft, correction, "", draft, today)
     credit = billing.credit + money.credit_balance
-    draft = _in_sellers_currency(_draft(invoice, new_lines, tax, credit), billing, invoice, settings, store)
+    draft = _draft(invoice, note_draft, new_lines, tax, credit)
+    draft = _in_sellers_currency(draft, note_draft, billing, invoice, settings, store)
     return PlannedCorrection(PlannedCreditNote(corrected, note_draft, correction, money), draft, period)
 
 
@@ -309,14 +315,25 @@ def _tax_anew(billing: BillingContext, invoice: IssuedInvoice, settings: Invoici
     return tax
 
 
-def _draft(invoice: IssuedInvoice, lines: tuple[InvoiceLine, ...], tax: Tax, credit: int) -> InvoiceDraft:
+def _draft(
+    invoice: IssuedInvoice, note: InvoiceDraft, lines: tuple[InvoiceLine, ...], tax: Tax, credit: int
+) -> InvoiceDraft:
+    """The draft of the new invoice. With the same net and tax it comes to what the credit note takes back.
+
+    The tax of a part is what is left of that of the whole, and the first invoices were rounded half to even. Rounded
+    anew, an invoice whose address was wrong could ask for a cent.
+    """
     old = invoice.draft
     point = old.tax_point or invoice.produced_on
-    return build_draft(old.occasion, old.since, old.until, lines, tax, credit, old.total.currency, point)
+    amount, net = None, sum(line.net.amount for line in lines)
+    if tax == old.tax:
+        amount = -note.tax_amount.amount if net == -note.net.amount else tax_on(invoice, net)
+    return build_draft(old.occasion, old.since, old.until, lines, tax, credit, old.total.currency, point, amount)
 
 
 def _in_sellers_currency(
     draft: InvoiceDraft,
+    note: InvoiceDraft,
     billing: BillingContext,
     invoice: IssuedInvoice,
     settings: InvoicingSettings,
@@ -325,6 +342,10 @@ def _in_sellers_currency(
     """The draft with its tax in the seller's currency, where the law asks for it: at the rate of the corrected invoice,
     which was that of the same tax point. Raises ExchangeRateUnknown."""
     before: SellerTax | None = invoice.draft.seller_tax
+    if note.seller_tax is not None and draft.tax_amount.amount == -note.tax_amount.amount:
+        taken_back = note.seller_tax.amount
+        same = replace(note.seller_tax, amount=replace(taken_back, amount=-taken_back.amount))
+        return replace(draft, seller_tax=same)
     if before is not None and draft.tax_amount.amount:
         return replace(
             draft,

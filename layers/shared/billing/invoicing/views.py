@@ -511,7 +511,7 @@ class RightAmountBody(Body):
     """What a line should have been: its net amount before what is taken off the whole, in minor units."""
 
     line: Position
-    net: Annotated[int, Field(strict=True, ge=0)]
+    net: Amount
 
     def value(self) -> RightAmount:
         return RightAmount(self.line, self.net)
@@ -574,7 +574,7 @@ class ReminderPauseBody(Body):
 class AmountBody(Body):
     """An amount in minor units."""
 
-    amount: Annotated[int, Field(strict=True, gt=0)]
+    amount: Annotated[Amount, Field(gt=0)]
     currency: Annotated[str, Field(pattern="^[A-Z]{3}$")]
 
 

@@ -159,6 +159,7 @@ def _booked(row: Row, document: str | None, context: BillingContext) -> BookedDo
         looked_at=_looked_at(row, context),
         lines=None if issued is None else amounts_of(issued.draft.lines),
         is_of_a_period=issued is not None and (issued.takes_back or _is_of_a_period(issued)),
+        stands_for=None if issued is None else _stands_for(issued),
         one_offs=() if issued is None else _one_offs(issued, {position for position, _ in payment.credited}),
     )
 
@@ -177,6 +178,14 @@ def _is_of_a_period(issued: IssuedInvoice) -> bool:
     """Whether it is an invoice of contract months, of a release that keeps paid periods."""
     is_of_months = issued.draft.occasion is not BillingReason.ONE_OFF
     return issued.corrects is None and issued.draft.tax_point is not None and is_of_months
+
+
+def _stands_for(issued: IssuedInvoice) -> str | None:
+    """The invoice of which it is the correction: its credit note, or the invoice in its place."""
+    if issued.replaces is not None:
+        return issued.replaces.number
+    corrects = issued.corrects
+    return None if corrects is None or corrects.replaced_by is None else corrects.number
 
 
 def _looked_at(row: Row, context: BillingContext) -> date | None:

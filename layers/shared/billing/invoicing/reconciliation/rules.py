@@ -93,7 +93,9 @@ class BookedDocument:
     `looked_at` is the day on which the worker of collection looks at it next, None where it is not scheduled. `lines`
     are the net amounts by product of what the document says, None where they are not compared. `is_of_a_period` says
     whether a paid period must know the document: not a credit note that staff have issued, nor an invoice of a release
-    before paid periods, nor one of one-off charges alone. `one_offs` are the lines of an invoice that have a one-off.
+    before paid periods, nor one of one-off charges alone. `stands_for` is the invoice that a correction is of: it takes
+    it back with another one in its place, or is that other one. `one_offs` are the lines of an invoice that have a
+    one-off.
     """
 
     number: str
@@ -103,6 +105,7 @@ class BookedDocument:
     looked_at: date | None
     lines: Amounts | None = None
     is_of_a_period: bool = False
+    stands_for: str | None = None
     one_offs: tuple[BookedOneOff, ...] = ()
 
 
@@ -524,6 +527,8 @@ def _periods(books: Books) -> Iterator[Finding]:
                 Money(sum(invoiced.get(product, 0) for product in differing), currency),
             )
     for document in books.documents:
+        if document.stands_for is not None and document.stands_for not in known:
+            continue  # a correction is of a period exactly if the invoice is that it corrects
         if document.is_of_a_period and document.number not in known:
             amount = None if document.lines is None else Money(_sum(document.lines), document.currency)
             yield _finding(
