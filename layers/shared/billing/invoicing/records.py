@@ -440,6 +440,9 @@ class InvoiceStore(RateReads):
         account = context.subscriber.account
         written = [(number, whole.invoice) for whole, number in (credit_note, invoice)]
         with self._all_numbered(written) as write:
+            if any(change.record.invoice.number == new.text for change in changes for new, _ in written):
+                # Another process has given it to an invoice that is changed here: two writes of one item.
+                raise _taken(None)
             _check_versions(write, context)
             if period is not None and stored is None:
                 write_period(write, account, period, None)

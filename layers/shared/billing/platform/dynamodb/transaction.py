@@ -125,7 +125,7 @@ class Transaction:
         self._puts: list[Put] = []
         self._pages: dict[str, _AccountWrite] = {}
         self._new_pages: dict[str, ItemModel] = {}
-        self._counter: tuple[int, Callable[[Image | None], Exception]] | None = None
+        self._counters: list[tuple[int, Callable[[Image | None], Exception]]] = []
         self._events: dict[str, list[Event]] = {}
         self._abouts: list[tuple[str, int, Callable[[Event], Item]]] = []
 
@@ -203,14 +203,15 @@ class Transaction:
         """Sets a counter to `count` and its day to `day`.
 
         The stored count must be `count - 1` (no item counts as 0), and the stored day, if it has one, not later than
-        `day`. If only this condition fails, the transaction raises `taken(stored item, or None)`.
+        `day`. If this condition fails, the transaction raises `taken(stored item, or None)`, whatever else fails: the
+        next number may be of a document that the same partition has already. The next try tells what else is wrong.
         """
         stored = _stored(self._items, item)
         stored.counted, stored.dated = count, day.isoformat()
         not_later = self._items.dated.does_not_exist() | (self._items.dated <= stored.dated)
         at_count = self._items.counted == count - 1
         condition = self._items.pk.does_not_exist() if count == 1 else at_count & not_later
-        self._counter = (len(self._puts), taken)
+        self._counters.append((len(self._puts), taken))
         self._put(stored, condition, return_values="ALL_OLD")
 
     # ---- Conditions ----
@@ -376,13 +377,11 @@ class Transaction:
         otherwise: BillingError,
     ) -> Exception | None:
         """Our error for a cancelled transaction; None if no code has an error of ours (see refusals.error_of)."""
-        if self._counter is not None:
-            put, taken = self._counter
+        for put, taken in self._counters:
             place = sent.before_puts + put
-            if [number for number, each in enumerate(reasons) if each and each.code == CONDITION] == [place]:
-                reason = reasons[place]
-                stored = reason.raw_item if reason else None
-                return taken(stored or None)
+            reason = reasons[place] if place < len(reasons) else None
+            if reason and reason.code == CONDITION:
+                return taken(reason.raw_item or None)
         codes = {failure.cause_response_code or "", *(each.code for each in reasons if each)}
         return error_of(codes, otherwise)
 
