@@ -121,16 +121,16 @@ test-template: $(SAM_ENVIRONMENT)
 
 # All tests except those of the whole system.
 test-functions: $(DEV) $(CLOUD)
-	$(BIN) pytest --quiet -m 'not stack and not clients and not upgrade' --numprocesses 2 --dist loadfile
+	$(BIN) pytest --quiet -m 'not stack and not clients and not upgrade and not deep' --numprocesses 2 --dist loadfile
 
 # Tests the whole system, deployed into the emulated AWS.
 test-stack: $(DEV) $(CLOUD) $(SAM_ENVIRONMENT)
 	$(BIN) pytest --quiet -m stack
 
 # Property tests with 20,000 examples each, fewer where an example costs milliseconds; the template for every combination
-# of parameters. About 5 minutes.
+# of parameters; the cuts that take longest. Much longer than `make test`.
 test-deep: $(DEV) $(CLOUD)
-	HYPOTHESIS_PROFILE=deep .venv/bin/pytest --quiet -m 'hypothesis and not stack' --ignore tests/judges \
+	HYPOTHESIS_PROFILE=deep .venv/bin/pytest --quiet -m '(hypothesis or deep) and not stack' --ignore tests/judges \
 	  --numprocesses 2 --dist worksteal
 
 # Runs a customer's story with clients that five generators make from the OpenAPI document: for Python and TypeScript, and

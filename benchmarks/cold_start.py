@@ -104,6 +104,7 @@ ENVIRONMENT = {
     "SENDER_ADDRESS": "billing@livello.example",
     "ORPHANED_LOG_IN_DAYS": "14",
     "RETENTION_DAYS": "14",
+    "REMINDER_DAYS": "7,14,28",
     "RETRY_DAYS": "1,3,5,7",
     "SELLER_ADDRESS": "Demovej 1",
     "SELLER_CITY": "Copenhagen",

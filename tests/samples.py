@@ -91,6 +91,7 @@ SETTINGS = {
     "CHARGED_METHODS": "card-and-sepa-debit",
     "INVOICE_SERIES": "LV",
     "PAYMENT_TERM_DAYS": "14",
+    "REMINDER_DAYS": "7,14,28",
     "RETRY_DAYS": "1,3,5,7",
     "SEPA_NOTICE_DAYS": "0",
     "SELLER_ADDRESS": "Demovej 1",

@@ -31,7 +31,7 @@ from billing.invoicing.views import (
 )
 from billing.kernel.errors import NotFound
 from billing.kernel.permissions import Permission, Person
-from billing.platform.http.answers import JSON, Response, Table, negotiated
+from billing.platform.http.answers import JSON, Response, Table, Tagged, negotiated, tagged
 from billing.platform.http.callers import Now
 from billing.platform.http.models import AccountId
 from billing.platform.http.pages import LIMIT_DEFAULT, Cursor, Limit, ListPages, OfClock, Pages
@@ -98,11 +98,12 @@ def get_upcoming_invoice(
 @app.get("/accounts/<account>/invoices/<number>")
 def get_invoice(
     account: AccountId, number: InvoiceNumber, admission: MayRead, invoices: Invoices
-) -> InvoiceDetailsView:
+) -> Tagged[InvoiceDetailsView]:
     """One invoice: how each amount came about, and where the payment stands."""
     asked = invoices.document_of(account, number)
     admission.admit(asked.account)
-    return InvoiceDetailsView.of(invoices.whole(asked))
+    whole = invoices.whole(asked)
+    return tagged(InvoiceDetailsView.of(whole), whole.version)
 
 
 @app.get("/invoices/past-due")

@@ -1,10 +1,14 @@
-"""/accounts/{account}/transfers, /invoices/{number}: staff record what was transferred, repaid or will not be paid."""
+"""/accounts/{account}/transfers, /invoices/{number}: staff record what was transferred, repaid or will not be paid.
+
+They also pause the reminders of an invoice.
+"""
 
 from typing import Annotated
 
 import billing.platform.dynamodb.transaction  # noqa: F401 - PynamoDB is loaded before the first request that writes
 from billing.accounts.admission import Admission, Permits
 from billing.accounts.rules import existing
+from billing.invoicing.pause_reminders import pause_reminders, resume_reminders
 from billing.invoicing.record_transfer import record_payment, record_transfer
 from billing.invoicing.records import WholeInvoice
 from billing.invoicing.settle_by_hand import record_repayment, write_off
@@ -22,15 +26,17 @@ from billing.invoicing.views import (
     InvoiceDetailsView,
     InvoiceNumber,
     RecordedPaymentBody,
+    ReminderPauseBody,
     RepaymentBody,
     WriteOffBody,
 )
 from billing.kernel.money import Money
 from billing.kernel.permissions import Permission
+from billing.platform.http.answers import Tagged, tagged
 from billing.platform.http.callers import Context
 from billing.platform.http.models import AccountId
 from billing.platform.http.pages import LIMIT_DEFAULT, Cursor, Limit, Pages
-from billing.platform.http.preconditions import Preview
+from billing.platform.http.preconditions import IfMatch, Preview, replaced_version
 from billing.platform.http.resolver import entrypoint, make_api
 from billing.wiring import DeployedSettings, Invoices, Payments, Transfers, account_store
 
@@ -163,6 +169,49 @@ def post_repayment(
     amount = Money(body.amount.amount, body.amount.currency)
     record = record_repayment(billing, number, amount, body.repaid_on, body.reference, context=context, store=invoices)
     return InvoiceDetailsView.of(WholeInvoice(invoices.document(asked), record))
+
+
+@app.put("/accounts/<account>/invoices/<number>/reminder-pause")
+def put_reminder_pause(
+    account: AccountId,
+    number: InvoiceNumber,
+    body: ReminderPauseBody,
+    admission: MayRecord,
+    context: Context,
+    invoices: Invoices,
+    if_match: IfMatch = None,
+    preview: Preview = False,
+) -> Tagged[InvoiceDetailsView]:
+    """Pause the reminders of an invoice until a day, or until they are resumed. It is still charged."""
+    billing, asked = invoices.billing_context_with(account, number)
+    admission.admit(billing.subscriber.account)
+    record = pause_reminders(
+        billing,
+        number,
+        body.until,
+        body.reason,
+        replaced_version(if_match),
+        is_preview=preview,
+        context=context,
+        store=invoices,
+    )
+    return tagged(InvoiceDetailsView.of(WholeInvoice(invoices.document(asked), record)), record.version)
+
+
+@app.delete("/accounts/<account>/invoices/<number>/reminder-pause")
+def delete_reminder_pause(
+    account: AccountId,
+    number: InvoiceNumber,
+    admission: MayRecord,
+    context: Context,
+    invoices: Invoices,
+    if_match: IfMatch = None,
+) -> Tagged[InvoiceDetailsView]:
+    """Resume the reminders of an invoice. The next one comes as many days later as the pause has lasted."""
+    billing, asked = invoices.billing_context_with(account, number)
+    admission.admit(billing.subscriber.account)
+    record = resume_reminders(billing, number, replaced_version(if_match), context=context, store=invoices)
+    return tagged(InvoiceDetailsView.of(WholeInvoice(invoices.document(asked), record)), record.version)
 
 
 handler = entrypoint(app)

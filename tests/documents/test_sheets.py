@@ -207,6 +207,8 @@ def test_an_invoice_has_what_a_bookkeeper_posts() -> None:
         "period_to": "2026-07-14",
         "method": "card",
         "reference": "",
+        "paid": "0.00",
+        "left": "6050.00",
         "one_offs": "",
     }
     [extra] = rows_of(with_one_offs(invoice()))

@@ -9,6 +9,7 @@ import pytest
 from billing.invoicing.dunning import InvoicePayment, due_on, is_due, is_news, is_retried_at_once
 from billing.invoicing.entries import Entry, EntryKind
 from billing.invoicing.invoices import InvoiceStatus
+from billing.invoicing.reminders import Reminders
 from billing.payments.methods import Charge, ChargeState, Method
 
 TODAY = date(2026, 5, 4)
@@ -60,7 +61,10 @@ def test_the_next_look_is_the_earliest_day_on_which_something_is_to_be_done() ->
     assert OPEN.next_look_on == TODAY
     assert replace(OPEN, next_attempt_on=later, credit_on=TODAY).next_look_on == TODAY
     assert replace(OPEN, next_attempt_on=None, credit_on=later, issued_on=yesterday).next_look_on == yesterday
-    assert replace(OPEN, is_past_due=True, next_attempt_on=None).next_look_on is None
+    past_due = replace(OPEN, is_past_due=True, next_attempt_on=None)
+    assert past_due.next_look_on == past_due.issued_on, "its reminders are not planned yet"
+    assert replace(past_due, reminders=Reminders(next_on=later)).next_look_on == later
+    assert replace(past_due, reminders=Reminders(are_over=True)).next_look_on is None
     assert replace(OPEN, is_past_due=True, next_attempt_on=None, credit_on=TODAY).next_look_on == TODAY
     paid = replace(OPEN, credit_on=TODAY).with_entries(Entry(EntryKind.TRANSFERRED, 100, TODAY))
     assert paid.next_look_on is None

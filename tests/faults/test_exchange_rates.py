@@ -92,6 +92,7 @@ def test_an_interrupted_run_converts_each_tax_at_the_rate_of_its_own_day(faults:
     faults.every_cut(world=lambda: company(*PRICES), command=issue, invariants=all_issued, always=each_at_its_own_rate)
 
 
+@pytest.mark.deep  # thousands of calls: its neighbours are in make test
 def test_an_interrupted_wait_is_told_once_and_ends_with_the_rate(faults: Faults) -> None:
     def wait_then_issue(world: Converting) -> None:
         issue(world)

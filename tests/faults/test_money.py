@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import date
 from typing import Any
 
+import pytest
 from billing.accounts.rules import existing
 from billing.invoicing.collect_payments import try_payment_again
 from billing.invoicing.dunning import AlreadyPaid
@@ -386,6 +387,7 @@ def hear_payments(world: Invoicing) -> None:
     hear(world, sync_payment, "payment_intent")
 
 
+@pytest.mark.deep  # thousands of calls: its neighbours are in make test
 def test_money_that_nobody_has_asked_for_is_credit_and_told_once(faults: Faults) -> None:
     def once(world: Invoicing) -> None:
         books_agree(world)

@@ -104,6 +104,7 @@ def test_a_refund_of_credit_meets_its_notice(faults: Faults) -> None:
     faults.every_race(world=paid_twice, first=close, second=hear, invariants=refunded_once)
 
 
+@pytest.mark.deep  # thousands of calls: its neighbours are in make test
 def test_credit_that_is_not_refunded_is_kept_once(faults: Faults) -> None:
     def kept(world: Ending) -> None:
         [receipt] = [body(item) for item in world.table.items() if item["pk"]["S"] == keys.RECEIPTS]

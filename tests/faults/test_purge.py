@@ -185,7 +185,7 @@ def test_every_item_family_of_an_account_is_deleted() -> None:
         keys.DAY,
         keys.CLOCK,
     }
-    shared |= {keys.MERCHANT, keys.RATES, keys.RATE_MISSING}
+    shared |= {keys.MERCHANT, keys.RATES, keys.RATE_MISSING, keys.TAX_TABLE}
     shared |= {keys.STATEMENT, keys.BANK_ENTRY, keys.ENTRY}  # what the bank says, for KEPT_DAYS
     residue = {
         keys.RESIDUE,
@@ -201,10 +201,17 @@ def test_every_item_family_of_an_account_is_deleted() -> None:
     } - {keys.LOGGED_IN, keys.USED_SINCE}  # attributes of PAGE#ACCOUNT, which go with it
     partitions_of_all = {keys.CATALOGUE, keys.MANAGERS, keys.NUMBERS, keys.RECEIPTS, keys.VAT_NUMBERS}
     partitions_of_all |= {keys.EXCHANGE_RATES, keys.PAYMENT_SERVICE, keys.REJECTED_USAGE, keys.TEST_CLOCKS}
-    partitions_of_all |= {keys.BANK_STATEMENTS}
+    partitions_of_all |= {keys.BANK_STATEMENTS, keys.TAX_RATES}
     not_of_accounts = partitions_of_all | {keys.PAST_DUE, keys.VAT_UNCONFIRMED, keys.INDEX, keys.LIST_INDEX}
-    not_of_accounts |= {keys.AWAITS_RATE, keys.BANK_ENTRIES, keys.FINDINGS, keys.OPEN_CLAIMS}
+    not_of_accounts |= {keys.AWAITS_RATE, keys.AWAITS_TAX, keys.BANK_ENTRIES, keys.FINDINGS, keys.OPEN_CLAIMS}
     # The partitions of the lists of staff, in the indexes: their entries are items of accounts.
     not_of_accounts |= {keys.ACCOUNTS, keys.COMPANIES, keys.VAT_NUMBER, keys.E_MAIL, keys.METHODS, keys.PAUSED}
-    not_of_accounts |= {keys.INVOICES, keys.CREDIT_NOTES, keys.CANCELLATIONS, keys.DECISIONS, keys.REVIEWS}
+    not_of_accounts |= {
+        keys.INVOICES,
+        keys.CREDIT_NOTES,
+        keys.CANCELLATIONS,
+        keys.DECISIONS,
+        keys.EXEMPTIONS,
+        keys.REVIEWS,
+    }
     assert families == of_accounts | shared | residue | not_of_accounts

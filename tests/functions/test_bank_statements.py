@@ -507,6 +507,7 @@ def test_a_statement_is_listed_and_read(company: Company) -> None:
     assert answer(bank_statements, missing).status == 404
 
 
+@pytest.mark.deep  # thousands of calls: its neighbours are in make test
 def test_two_hundred_bookings_are_one_import(company: Company) -> None:
     """What agrees is booked, the rest is doubtful, and the same file again changes nothing."""
     first, second = numbers()

@@ -108,6 +108,7 @@ def test_the_billing_page_has_four_sections(company: Company) -> None:
             "method": None,
             "card": None,
             "debit": None,
+            "payment_term_days": None,
             "interval_months": 3,
             # 25 % of tax is rounded half away from zero.
             "next_charge": {
@@ -205,6 +206,7 @@ def test_the_page_has_the_newest_invoices_and_the_list_has_all_of_them(company: 
         "paid_on": "2026-06-02",
         "status": "paid",
         "total": euros(12_345),
+        "left": euros(0),
     }
     assert len(on_page) == 12
     assert [each["number"] for each in (*first["items"], *rest["items"])] == [

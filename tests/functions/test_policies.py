@@ -233,10 +233,7 @@ _KEY = {"secretsmanager:GetSecretValue StripeApiSecret": "another function of th
 _ADMINS = {
     "dynamodb:Query Table": "a refused member is told the admins (tests/architecture/test_template.py asks for it)"
 }
-_COLLECTION = {
-    "dynamodb:ConditionCheckItem Table": "a payment whose change is no event",
-    "dynamodb:DeleteItem Table": "removes the collection item of an earlier release",
-}
+_COLLECTION = {"dynamodb:DeleteItem Table": "removes the collection item of an earlier release"}
 _WORKERS = ("CheckVatNumber", "CollectPayments", "EndAccount", "IssueInvoices", "ScaleAccount", "WarnExpiringCard")
 KEPT: dict[str, dict[str, str]] = {
     "administer_vat_numbers": _ADMINS,

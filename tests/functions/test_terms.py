@@ -12,10 +12,11 @@ from functions.administer_subscriptions.app import handler as administer_subscri
 from functions.get_billing.app import handler as get_billing
 from tests.api_gateway import NOW, STAFF, Answer, answer, request
 from tests.aws import stored_items
-from tests.company import Company
+from tests.company import Company, provisioned
 from tests.functions.ending import cancel, events_of, fire
 from tests.functions.test_discounts import QUARTER, invoiced
 from tests.functions.test_products import follows
+from tests.samples import ACCOUNT, with_value
 
 ROUTE = "/accounts/{account}/contract/term"
 RENEWAL = "2026-07-15"
@@ -130,7 +131,7 @@ def test_a_proposal_without_consent_lapses_with_its_renewal(
 
     assert status(company) == "lapsed"
     [event] = events_of("contract_term.ended")
-    assert event.after == {"outcome": "lapsed"}
+    assert event.after == {"outcome": "lapsed", "is_cancelled": False}
     assert problem(consent(company, term, now=day)) == (409, "term-ended")
     assert problem(ask(company, "DELETE", now=day)) == (409, "term-ended")
     assert [each[1] for each in invoiced(company, "2026-07-15")][2:] == [QUARTER]
@@ -215,6 +216,29 @@ def test_a_cancelled_account_keeps_its_term(company: Company) -> None:
     assert consent(company, term).status == 409
     assert propose(company, 1).status == 409
     assert ask(company, "DELETE").status == 204
+    [event] = events_of("contract_term.ended")
+    assert event.after == {"outcome": "taken_back", "is_cancelled": True}
+
+
+@pytest.mark.parametrize(
+    ("start", "zone", "renewal"),
+    [
+        ("2026-01-31", "Pacific/Auckland", "2026-06-30"),
+        ("2025-08-30", "America/Los_Angeles", "2026-06-30"),
+        ("2026-05-31", "Pacific/Kiritimati", "2026-06-30"),
+    ],
+)
+def test_a_term_begins_on_the_contracts_own_days(start: str, zone: str, renewal: str, company: Company) -> None:
+    body = with_value(with_value(ACCOUNT, f"from-{start}", "account"), zone, "contract", "time_zone")
+    body = with_value(with_value(body, start, "contract", "start"), 1, "contract", "interval_months")
+    body = with_value(with_value(body, [], "discounts"), renewal, "invoiced_until")
+    assert provisioned(body).status == 201
+    other = Company(f"from-{start}", company.admin, company.member)
+
+    given = propose(other, 12)
+
+    assert given.body["change"]["since"] == renewal
+    assert [each["on"] for each in given.body["follows"]["invoices"]] == [renewal]
 
 
 def test_a_cancellation_has_followed_from_the_agreed_term(company: Company) -> None:

@@ -33,6 +33,7 @@ WITHOUT_MAIL = {
     "credit.refunded",
     "credit_note.refunded",
     "open_claim.settled",
+    "invoice.reminders_changed",
     "payment.repaid",
     "download.requested",
     "exchange_rates.replaced",

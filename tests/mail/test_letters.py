@@ -91,7 +91,10 @@ def test_a_mail_is_complete_and_harmless(event: AnyEvent, language: str) -> None
         for leftover in ("{{", "{%", "None", "Undefined", "&lt;", "&amp;", "{#"):
             assert leftover not in words
     assert page.language == language
-    allowed_links = {VENDOR.billing_page, getattr(event.after, "authenticate_at", None)}
+    allowed_links = {
+        VENDOR.billing_page,
+        *(getattr(event.after, name, None) for name in ("authenticate_at", "invoice_at")),
+    }
     assert {link for link in page.links if not link.startswith("mailto:")} <= allowed_links
     assert f"mailto:{VENDOR.reply_to}" in page.links
     # A deleted account has no billing page.

@@ -22,8 +22,9 @@ from zoneinfo import ZoneInfo
 import pytest
 from billing.accounts.change_billing_information import change_billing_information
 from billing.accounts.information import Area, CompanyDetails
-from billing.accounts.records import account_item
 from billing.accounts.rules import Status, existing
+from billing.billing_page.change_subscription import ChangeRequest
+from billing.billing_page.change_term import agree_to_term, propose_term
 from billing.billing_page.list_index_records import Indexed, ListIndexStore
 from billing.billing_page.provision_account import provision_account
 from billing.ending.cancellation.commands import (
@@ -52,7 +53,7 @@ from billing.invoicing.release_invoicing import preview_invoicing, release_invoi
 from billing.invoicing.take_transfer_back import take_transfer_back
 from billing.invoicing.tax import TaxRule
 from billing.invoicing.transfers import BankTransfer, NoInvoice
-from billing.kernel.contract_calendar import INTERVALS_MONTHS, Contract, Term
+from billing.kernel.contract_calendar import INTERVALS_MONTHS, Contract
 from billing.kernel.events import EventType, RequestContext
 from billing.kernel.money import Money
 from billing.payments.replace_payment_method import set_bank_transfer
@@ -442,22 +443,31 @@ class Life:
         self.contract.change(product, price, effective_on, self.today)
 
     def term(self, one: int, other: int) -> None:
-        """From the next renewal, or the one after it, the contract is paid in another interval."""
-        account = self.world.store.account(ACCOUNT)
-        owed = self.contract
-        last = owed.terms[-1][0] if owed.terms else -1
-        month = owed.renewal(max(owed.month_of(self.today) + 1, owed.first_month, last + 1, 0))
-        if one % 2:
-            month = owed.renewal(month + 1)
-        interval = INTERVALS_MONTHS[other % len(INTERVALS_MONTHS)]
-        if account.status is not Status.ACTIVE:
+        """Staff propose another interval from the next renewal on; at times an admin agrees to a longer one."""
+        store, owed = self.world.store, self.contract
+        page = store.billing_page(ACCOUNT, consistent=True)
+        if page.account.status is not Status.ACTIVE:
             return
+        interval = INTERVALS_MONTHS[other % len(INTERVALS_MONTHS)]
+        agreed = [*owed.terms]
+        if agreed and owed.begins(agreed[-1][0]) > self.today:
+            owed.terms.pop()  # it is to come, so another one takes its place
+        month = owed.renewal(max(owed.month_of(self.today) + 1, owed.first_month, 0))
+        if interval == owed.interval_of(month):
+            owed.terms[:] = agreed  # nothing is proposed
+            return
+        is_longer = interval > owed.interval_of(month)
+        replaces = 0 if page.term is None else page.term.version
+        request = ChangeRequest(replaces, False, self.context, SETTINGS.seller, None)
+        proposed = propose_term(page, interval, "As they wish", request, pages=store)
         event("term")
-        term = Term(month, interval, self.story.currency, self.now)
-        changed = replace(account, contract=account.contract.with_term(term))
-        with self.world.store._transaction() as write:  # no command writes terms yet
-            write.replace(account_item(changed), account.version)
-        owed.terms.append((month, interval))
+        if is_longer and one % 3:
+            event("longer term")
+            agree_to_term(store.billing_page(ACCOUNT, consistent=True), proposed.change.id, request, pages=store)
+        if not is_longer or one % 3:
+            owed.terms.append((month, interval))
+        terms = store.account(ACCOUNT).contract.terms
+        assert [(each.from_month, each.interval_months) for each in terms] == owed.terms
 
     def review(self, one: int, other: int) -> None:
         """Staff apply a lower tier."""
@@ -714,12 +724,13 @@ class Life:
             return
         right: tuple[RightAmount, ...] = ()
         line, more = invoice.draft.lines[0], 37 * (other + 1)
-        if other % 2 and not self.forgotten:
+        if other % 2 and not self.forgotten and line.product in PRICES:
             event("corrected by an amount")
             right = (RightAmount(0, line.net.amount + more),)
             self.more[invoice.draft.since, line.product] += more
         event("corrected")
         self.corrections += 1
+        before = self._invoiced()
         reissue_invoice(
             billing,
             invoice.number,
@@ -731,6 +742,19 @@ class Life:
             store=store,
             gateway=cast("Any", None),
         )
+        if not self.forgotten:
+            before[line.product] += more if right else 0
+            assert self._invoiced() == before
+
+    def _invoiced(self) -> Counter[str | None]:
+        """What the paid periods have as invoiced, by product."""
+        store = self.world.invoicing
+        running = existing(store.billing_context(ACCOUNT)).period
+        periods = [*(period for period, _ in store.closed_periods(ACCOUNT)), *([running] if running else [])]
+        found: Counter[str | None] = Counter()
+        for product in (*PRICES, None):
+            found[product] = sum(each.invoiced_of(product) for each in periods)
+        return found
 
     # ---- Answers ----
 
@@ -956,6 +980,22 @@ FORGOTTEN_BEFORE_A_MOVE = Story(
 """A move that the period's invoice has was taken for one that it has not, once another had taken its place."""
 
 
+CORRECTED_BEFORE_A_MOVE = Story(
+    *(date(2024, 1, 31), 0, 3, "EUR", "UTC", "SK", (0, 0)),
+    reductions=(Reduction(None, Fraction(7), 0, date(2024, 1, 1), None),),
+    facts=(
+        Fact(1, NOON, "correct", 0, 1, runs=True),
+        Fact(1, NOON, "correct", 0, 2, runs=False),
+        Fact(0, NOON, "move", 0, 0, runs=False),
+        Fact(40, NOON, "correct", 1, 4, runs=True),
+    ),
+    skipped=(True, False),
+    invoiced=False,
+)
+"""What a correction left in its period as invoiced would be taken back, or invoiced again, by the runs that follow."""
+
+
+@example(CORRECTED_BEFORE_A_MOVE)
 @example(FORGOTTEN_BEFORE_A_MOVE)
 @example(MOVED_BEFORE_THE_FIRST_INVOICE)
 @example(REACTIVATED_LATE)

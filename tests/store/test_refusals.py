@@ -398,6 +398,7 @@ VERBS: dict[type[Table], dict[str, Callable[[Any], object]]] = {
         "merchant": lambda store: store.merchant(),
         "require_merchant": lambda store: store.require_merchant(MERCHANT),
         "save_customer": lambda store: store.save_customer(ID, PaymentProfile()),
+        "save_term": lambda store: store.save_term(ID, PaymentProfile(), EVENT),
         "payer": lambda store: store.payer(ID),
         "replace_method": lambda store: store.replace_method(ID, PaymentProfile(), WARNING, EVENT),
         "warn": lambda store: store.warn(PAYER, None, EVENT),

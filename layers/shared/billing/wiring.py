@@ -190,6 +190,7 @@ def invoicing_settings() -> InvoicingSettings:
         seller=seller(),
         term_days=int(os.environ["PAYMENT_TERM_DAYS"]),
         retry_days=retry_days,
+        reminder_days=tuple(int(days) for days in os.environ["REMINDER_DAYS"].split(",")),
         credit_series=os.environ["CREDIT_NOTE_SERIES"],
         unconfirmed=unconfirmed_vat_number(),
         time_zone=os.environ["SELLER_TIME_ZONE"],

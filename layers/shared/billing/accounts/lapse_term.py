@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date, datetime
 
-from billing.accounts.rules import Account
+from billing.accounts.rules import Account, Status
 from billing.accounts.term_records import TermStore
 from billing.accounts.terms import TermChange, TermState
 from billing.kernel.events import Event, EventType, Facts, RequestContext, by_system
@@ -34,7 +34,7 @@ def term_ended_event(account: Account, ended: TermChange, context: RequestContex
         context,
         account=account.id,
         before=term_facts(account, ended),
-        after={"outcome": ended.state},
+        after={"outcome": ended.state, "is_cancelled": account.status is not Status.ACTIVE},
     )
 
 

@@ -42,6 +42,7 @@ class BillingPage:
     `period` is the running paid period as stored, `vat_check` the last check of a VAT number, `appointment` the newest
     appointment of an admin by staff, `term` the newest change of the contract's term. Each can be None. `exemptions`
     are those from tax, `one_offs` the charges and the goodwill that are open.
+    `payment_term_days` is the account's own payment term of bank transfers, None for that of the deployment.
     """
 
     account: Account
@@ -55,6 +56,7 @@ class BillingPage:
     term: TermChange | None = None
     exemptions: Exemptions = NO_EXEMPTIONS
     one_offs: OneOffs = NO_ONE_OFFS
+    payment_term_days: int | None = None
 
     @property
     def subscriber(self) -> Subscriber:

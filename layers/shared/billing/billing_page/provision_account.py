@@ -37,6 +37,7 @@ class Provisioning:
     """The request of staff for a new account. `digest` is the request's SHA-256; a repeated request has the same.
 
     Another system has invoiced all paid periods before the renewal on `invoiced_until`; None: none of them.
+    `payment_term_days` is the account's own payment term of bank transfers, None for the deployment's.
     """
 
     account: str
@@ -52,6 +53,7 @@ class Provisioning:
     admin_name: str
     digest: str
     invoiced_until: date | None = None
+    payment_term_days: int | None = None
 
 
 def provision_account(
@@ -111,6 +113,7 @@ def provision_account(
         ),
         payment_method=None,
         invoices=(),
+        payment_term_days=request.payment_term_days,
     )
     event = new_event(
         EventType.ACCOUNT_PROVISIONED,

@@ -13,6 +13,7 @@ from billing.accounts.user_views import FirstAdminBody
 from billing.billing_page.provision_account import Provisioning
 from billing.kernel.contract_calendar import Contract
 from billing.kernel.field_codes import FieldCode, Unfit
+from billing.payments.methods import TERM_DAYS_MAX
 from billing.platform.http.models import (
     Amount,
     Body,
@@ -31,7 +32,7 @@ from billing.subscriptions.rules import Discount, Order
 LINES_MAX = 30
 DISCOUNTS_MAX = 30
 
-ADDED_LATER = {"invoiced_until"}
+ADDED_LATER = {"invoiced_until", "payment_term_days"}
 """Fields added after the first release. A request without them keeps its digest, so a repetition is recognised."""
 
 
@@ -108,6 +109,9 @@ class AccountBody(Body):
         description="The renewal until which everything is invoiced already, elsewhere. Without it invoices begin with "
         "the contract's start. Required where the start lies a paid period or more back.",
     )
+    payment_term_days: Annotated[int, Field(strict=True, ge=0, le=TERM_DAYS_MAX)] | None = Field(
+        default=None, description="In how many days a bank transfer is due. Without it as in all accounts."
+    )
 
     @field_validator("stores")
     @classmethod
@@ -139,5 +143,6 @@ class AccountBody(Body):
             admin_email=self.first_admin.email,
             admin_name=self.first_admin.name,
             invoiced_until=self.invoiced_until,
+            payment_term_days=self.payment_term_days,
             digest=hashlib.sha256(self._as_sent().encode()).hexdigest(),
         )

@@ -30,7 +30,7 @@ from billing.invoicing.vat_numbers.mapping import check_from
 from billing.kernel.events import Event
 from billing.kernel.schedules import Job, start_of
 from billing.kernel.test_clocks import Clock
-from billing.payments.mapping import shown_payment_method_from
+from billing.payments.mapping import payment_term_from, shown_payment_method_from
 from billing.payments.methods import PaymentProfile
 from billing.payments.records import profile_item
 from billing.platform.dynamodb import keys
@@ -71,6 +71,7 @@ class BillingPageStore(SubscriptionStore):
             vat_check=None if check is None else check_from(check.body, check.version),
             exemptions=exemptions_of(page.get(keys.PAGE_TAX_EXEMPTIONS)),
             one_offs=one_offs_of(page.get(keys.PAGE_ONE_OFFS)),
+            payment_term_days=None if method is None else payment_term_from(method.body),
         )
 
     def change_subscription(self, page: BillingPage, changed: Subscription, event: Event) -> None:
@@ -145,7 +146,7 @@ class BillingPageStore(SubscriptionStore):
             Item(partition, keys.PAGE_SUBSCRIPTION, subscription_body(page.subscription)),
             *(information_item(account.id, area, page.information.area(area).details) for area in Area),
             # From the beginning, so that staff can list the accounts without a payment method.
-            profile_item(account.id, PaymentProfile()),
+            profile_item(account.id, PaymentProfile(term_days=page.payment_term_days)),
         ]
         with self._transaction() as write:
             # A running deletion of an earlier account with this id would delete the new one as well.

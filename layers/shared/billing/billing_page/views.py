@@ -47,7 +47,8 @@ class PaymentView(View):
     """How and what the account pays. `method` is null until one is given; `debit` is there for SEPA debits.
 
     `next_charge` is null where no charge is to come, as after a cancellation. `amount_per_charge` and `next_charge_on`
-    repeat its `net` and `on`, for clients of earlier versions.
+    repeat its `net` and `on`, for clients of earlier versions. `payment_term_days` is the account's own payment term of
+    bank transfers, null for the one that all accounts have.
     """
 
     method: Method | None
@@ -57,6 +58,7 @@ class PaymentView(View):
     next_charge: NextChargeView | None
     amount_per_charge: MoneyView | None
     next_charge_on: date | None
+    payment_term_days: int | None
 
     @classmethod
     def of(cls, page: BillingPage, today: date, seller: Address, policy: UnconfirmedVatNumber | None) -> PaymentView:
@@ -72,6 +74,7 @@ class PaymentView(View):
             next_charge=following,
             amount_per_charge=None if following is None else following.net,
             next_charge_on=None if following is None else following.on,
+            payment_term_days=page.payment_term_days,
         )
 
 

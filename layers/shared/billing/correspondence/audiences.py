@@ -65,6 +65,7 @@ AUDIENCES: dict[EventType, tuple[Audience, ...]] = {
     EventType.EXCHANGE_RATE_MISSING: (Audience.STAFF,),
     EventType.INVOICE_ISSUED: (Audience.ADMINS, Audience.BILLING),
     EventType.INVOICE_PAID: (Audience.ADMINS, Audience.BILLING),
+    EventType.INVOICE_REMINDED: (Audience.ADMINS, Audience.BILLING),
     EventType.INVOICING_HELD: (Audience.STAFF,),
     EventType.INVOICE_WRITTEN_OFF: (Audience.STAFF,),
     EventType.ONE_OFF_CHANGED: (Audience.ADMINS, Audience.BILLING, Audience.STAFF),
@@ -74,6 +75,7 @@ AUDIENCES: dict[EventType, tuple[Audience, ...]] = {
     EventType.PAYMENT_REFUNDED_OUTSIDE: (Audience.STAFF,),
     EventType.PAYMENT_UNEXPECTED: (Audience.STAFF,),
     EventType.PAYMENT_METHOD_CHANGED: (Audience.ADMINS, Audience.BILLING),
+    EventType.PAYMENT_TERM_CHANGED: (Audience.ADMINS, Audience.BILLING),
     EventType.PAYMENT_FAILED: (Audience.ADMINS, Audience.BILLING),
     EventType.PROVISIONING_CORRECTED: (Audience.CONCERNED,),
     EventType.RECONCILIATION_DIFFERED: (Audience.STAFF,),
@@ -120,8 +122,11 @@ def is_mailed(event: Event) -> bool:
 
     A bank statement is mailed if staff have to decide about it. A correction of usage is mailed only if it undoes an
     alert that was mailed, a change of a user only if it is one of their role, a transfer only if it pays a part or too
-    much: each invoice that is paid has a mail of its own.
+    much: each invoice that is paid has a mail of its own. A reminder that the mail about a failed attempt gives
+    too has none of its own.
     """
+    if event.type is EventType.INVOICE_REMINDED and (event.after or {}).get("mailed_with") is not None:
+        return False
     if event.type is EventType.USER_CHANGED and (event.before or {}).get("role") == (event.after or {}).get("role"):
         return False
     if event.type is EventType.USAGE_CORRECTED and (event.after or {}).get("threshold") is None:

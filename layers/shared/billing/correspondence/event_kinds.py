@@ -48,6 +48,8 @@ from billing.invoicing.event_schemas import (
     CreditRefundFailed,
     InvoiceIssued,
     InvoicePaid,
+    InvoiceReminded,
+    InvoiceRemindersChanged,
     InvoiceWrittenOff,
     InvoicingHeld,
     InvoicingReleased,
@@ -72,7 +74,13 @@ from billing.invoicing.vat_numbers.event_schemas import (
     VatNumberUnanswered,
 )
 from billing.kernel.events import Event
-from billing.payments.event_schemas import CardExpiring, CardUpdated, PaymentDisputed, PaymentMethodChanged
+from billing.payments.event_schemas import (
+    CardExpiring,
+    CardUpdated,
+    PaymentDisputed,
+    PaymentMethodChanged,
+    PaymentTermChanged,
+)
 from billing.platform.events.mapping import event_fields
 from billing.platform.test_clocks.event_schemas import (
     TestClockAdvancing,
@@ -146,6 +154,8 @@ AnyEvent = (
     | ExchangeRatesReplaced
     | InvoiceIssued
     | InvoicePaid
+    | InvoiceReminded
+    | InvoiceRemindersChanged
     | InvoicingHeld
     | InvoicingReleased
     | InvoiceWrittenOff
@@ -156,6 +166,7 @@ AnyEvent = (
     | PaymentDisputed
     | PaymentFailed
     | PaymentMethodChanged
+    | PaymentTermChanged
     | PaymentPastDue
     | PaymentRefundedOutside
     | PaymentUnexpected

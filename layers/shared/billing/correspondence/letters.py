@@ -53,8 +53,8 @@ _LINK_PARTS = re.compile(r"(?<=[^\W_])[.\u3002\uff0e\uff61](?=[^\W\d_])|:(?=//)"
 _ADDRESS = re.compile(r"[^\s@:/?#]+@[^\s@:/?#]+")
 """A mail address. What has a scheme or a path is a link, even with an @ in it (RFC 3986, 3.2.1)."""
 
-_OUR_LINKS = frozenset({"authenticate_at", "place"})
-"""Facts that may be links: the bank's page, and where staff hold a review."""
+_OUR_LINKS = frozenset({"authenticate_at", "invoice_at", "place"})
+"""Facts that may be links: the page of the bank or of an invoice, and where staff hold a review."""
 
 _LINK_BREAK = "\u200b"
 """The zero width space: no domain may contain it (RFC 5892), and nobody sees it."""

@@ -39,12 +39,13 @@ from billing.invoicing.dunning import (
     mark_past_due,
     retry_now,
     too_small,
-    transferred_by,
+    transfer_due,
 )
 from billing.invoicing.entries import Entry, EntryKind
 from billing.invoicing.invoices import InvoiceStatus
 from billing.invoicing.payment_events import payment_events, written_off_events
 from billing.invoicing.records import UNREADABLE, BillingContext, InvoiceRecord, InvoiceStore, PaymentChange
+from billing.invoicing.remind import is_reminder_due, reminder_events, with_reminder
 from billing.invoicing.settings import InvoicingSettings
 from billing.kernel.account_ids import clock_of
 from billing.kernel.errors import AnswerLost, Conflict, UpstreamFailed
@@ -143,11 +144,16 @@ def collect_payments(
     _give_days(billing, unpaid, collector)
     for number in [each.invoice.number for each in unpaid]:
         record = next((each for each in unpaid if each.invoice.number == number), None)
-        if record is None or not (number in made or _is_due(billing, record, today, at_once=at_once)):
+        if record is None:
+            continue
+        is_collected = number in made or _is_due(billing, record, today, at_once=at_once)
+        if not is_collected and not is_reminder_due(record.payment, today):
             continue
         collect = _look_up if number in made else _collect_one
         try:
-            changes = collect(billing, record, unpaid, today, collector)
+            # One that is not charged today is written for its reminder, which `save_changes` adds.
+            unchanged = [PaymentChange(record, record.payment)]
+            changes = collect(billing, record, unpaid, today, collector) if is_collected else unchanged
             billing = save_changes(billing, changes, unpaid, collector)
         except (UpstreamFailed, *FAULTS) as failure:
             failures.append(failure)
@@ -197,13 +203,18 @@ def try_payment_again(
         if number in made:
             changes = _look_up(billing, record, unpaid, today, collector)
             save_changes(billing, changes, unpaid, collector)
-            return changes[0].written
+            return _as_written(number, unpaid)
         if record.payment.status not in UNPAID:
             return record
     again = replace(record, payment=retry_now(record.payment))
     changes = _collect_one(billing, again, unpaid, today, collector)
     save_changes(billing, changes, unpaid, collector)
-    return changes[0].written
+    return _as_written(number, unpaid)
+
+
+def _as_written(number: str, unpaid: Sequence[InvoiceRecord]) -> InvoiceRecord:
+    """An invoice that `save_changes` has written."""
+    return next(each for each in unpaid if each.invoice.number == number)
 
 
 def begin_consent(account: str, number: str, *, store: InvoiceStore, gateway: PaymentGateway) -> NewSetup:
@@ -282,10 +293,12 @@ def save_changes(
 ) -> BillingContext:
     """Writes the result of a payment; the account and the unpaid invoices as they are then. One transaction.
 
-    A refund that is not made is set off with a charge-back. Credit pays what is open at once. What a charge may still
-    pay is due today: a run cancels it first. One query for a refund that has failed.
+    A reminder that is due of the first of these invoices goes with it; the others have one of their own. A refund that
+    is not made is set off with a charge-back. Credit pays what is open at once. What a charge may still pay is due
+    today: a run cancels it first. One query for a refund that has failed.
     """
     today = billing.subscriber.account.contract.today(collector.context.time)
+    first = changes[0].record.invoice.number
     changes = merged(changes, _set_offs(changes, after(unpaid, changes), today, collector.store))
     credit = billing.credit + sum(each.credit for each in changes)
     left = after(unpaid, changes)
@@ -293,8 +306,13 @@ def save_changes(
     changes = merged(changes, paid)
     credit -= sum(-each.credit for each in paid)
     changes = merged(changes, wait_for_credit(credit, after(left, paid), today))
+    days = collector.settings.reminder_days
+    changes = [with_reminder(each, days, today, is_sent=each.record.invoice.number == first) for each in changes]
     events: list[Event] = payment_events(changes, collector.context, collector.consent_page)
     events += written_off_events(changes, TOO_SMALL, collector.context)
+    events += reminder_events(
+        changes, billing.profile.shown, collector.settings.seller, collector.consent_page, collector.context
+    )
     collector.store.settle(billing, changes, events)
     unpaid[:] = after(unpaid, changes)
     version = billing.credit_version + (credit != billing.credit)
@@ -470,8 +488,9 @@ def _collect_one(
                 return [_collected_elsewhere(record, today)]
             return charged_changes(billing, record, current, unpaid, today, payment.tried_with, collector)
         alone = payment.without_intent()
-        until = transferred_by(record.invoice, agreed_day(billing), settings.term_days)
-        late = mark_past_due(alone) if until < today else awaiting_transfer(alone, until)
+        agreed, term_days = agreed_day(billing), billing.profile.payment_term(settings.term_days)
+        until = transfer_due(payment, record.invoice, agreed, term_days)
+        late = mark_past_due(alone) if until < today else awaiting_transfer(alone, until, agreed)
         return [PaymentChange(record, late), *others]
     if collects(unpaid, record.invoice.number):
         return [_collected_elsewhere(record, today)]

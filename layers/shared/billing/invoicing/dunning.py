@@ -18,6 +18,7 @@ from billing.invoicing.entries import (
     sum_of,
 )
 from billing.invoicing.invoices import InvoiceStatus, InvoiceSummary, IssuedInvoice
+from billing.invoicing.reminders import NOT_REMINDED, Reminders
 from billing.kernel.errors import Conflict
 from billing.kernel.events import EventType
 from billing.kernel.money import Money, amount_covered
@@ -48,6 +49,9 @@ class InvoicePayment:
     other lines of which a part was credited, with the net amount of the part. `taken_back` holds what
     paid periods do not owe any more of a product, before tax, below zero for what they owe more. `credited_net` is what
     all credit notes come to before tax.
+
+    `transfer_by` is the due day of an invoice whose account has changed to bank transfers on `transfer_agreed_on`,
+    after its issue; None for the invoice's own due day.
     """
 
     issued_on: date
@@ -71,6 +75,9 @@ class InvoicePayment:
     credited_parts: tuple[tuple[int, str, int], ...] = ()
     credited_net: int = 0
     taken_back: tuple[tuple[str | None, int], ...] = ()
+    reminders: Reminders = NOT_REMINDED
+    transfer_by: date | None = None
+    transfer_agreed_on: date | None = None
 
     @property
     def balance(self) -> int:
@@ -162,12 +169,20 @@ class InvoicePayment:
         return self.issued_on
 
     @property
+    def remind_on(self) -> date | None:
+        """The day of the next reminder of a past-due invoice. One without a plan is looked at now: it gets one."""
+        if self.is_credit_note or self.status is not InvoiceStatus.PAST_DUE:
+            return None
+        return self.issued_on if self.reminders.is_overlooked else self.reminders.next_on
+
+    @property
     def next_look_on(self) -> date | None:
-        """The day on which a worker looks at it next. None if it is settled, or past due and without another attempt.
+        """The day on which a worker looks at it next. None if it is settled, or past due without another attempt and
+        without another reminder.
 
         Nothing unpaid is forgotten: one that is overlooked is looked at now.
         """
-        days = (self.next_attempt_on, self.credit_on, self.overlooked_since)
+        days = (self.next_attempt_on, self.credit_on, self.overlooked_since, self.remind_on)
         return min((day for day in days if day is not None), default=None)
 
     @property
@@ -198,6 +213,7 @@ class InvoicePayment:
             is_in_transit=False,
             is_past_due=False,
             is_exhausted=False,
+            reminders=self.reminders.ended(),
         )
 
 
@@ -375,9 +391,27 @@ def mark_past_due(payment: InvoicePayment) -> InvoicePayment:
     return replace(payment, is_past_due=True, next_attempt_on=None)
 
 
-def awaiting_transfer(payment: InvoicePayment, until: date) -> InvoicePayment:
-    """The payment of an invoice that the customer transfers by a day: it is checked on the day after."""
-    return replace(payment, is_past_due=False, is_exhausted=False, next_attempt_on=until + DAY)
+def transfer_due(payment: InvoicePayment, invoice: InvoiceSummary, agreed_on: date | None, term_days: int) -> date:
+    """See `transferred_by`. The day that an invoice was given once does not move with a later term of the account."""
+    if payment.transfer_by is not None and payment.transfer_agreed_on == agreed_on:
+        return payment.transfer_by
+    return transferred_by(invoice, agreed_on, term_days)
+
+
+def awaiting_transfer(payment: InvoicePayment, until: date, agreed_on: date | None = None) -> InvoicePayment:
+    """The payment of an invoice that the customer transfers by a day: it is checked on the day after.
+
+    Reminders count from that day. `agreed_on` is since when the account pays by bank transfer.
+    """
+    return replace(
+        payment,
+        is_past_due=False,
+        is_exhausted=False,
+        next_attempt_on=until + DAY,
+        reminders=payment.reminders.begun_again(),
+        transfer_by=until,
+        transfer_agreed_on=agreed_on,
+    )
 
 
 def retry_now(payment: InvoicePayment) -> InvoicePayment:

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from billing.invoicing.reminders import REMINDERS
 from billing.payments.event_schemas import DebitFacts
 from billing.platform.events.envelope import AccountEvent, Facts
 from billing.platform.events.facts import InvoiceToComeFacts, MoneyFacts
@@ -90,9 +91,19 @@ class PaidFacts(Facts):
     method: Literal["card", "sepa_debit", "bank_transfer"] | None
 
 
+ReminderNumber = Annotated[int, Field(ge=1, le=REMINDERS)]
+
+
+class MailedReminderFacts(Facts):
+    """The reminder that the mail about a failed attempt gives too, so that the customer gets one mail."""
+
+    number: ReminderNumber
+    days_past_due: int
+
+
 class FailedPaymentFacts(Facts):
     """`next_attempt_on` is None when there will be none; `authenticate_at` is where the customer's bank asks for
-    their consent, None unless it does."""
+    their consent, None unless it does. `reminder` is a reminder that was due in the same moment, None without one."""
 
     number: str
     due_on: date
@@ -102,6 +113,59 @@ class FailedPaymentFacts(Facts):
     ]
     next_attempt_on: date | None
     authenticate_at: WebAddress | None
+    reminder: MailedReminderFacts | None = None
+
+
+class EarlierReminderFacts(Facts):
+    """The last reminder of an invoice before this one."""
+
+    reminder: ReminderNumber
+    sent_on: date
+
+
+class TransferToFacts(Facts):
+    """The account that customers transfer money to; `iban` is None where the deployment does not say."""
+
+    name: str
+    iban: str | None
+
+
+class ReminderFacts(Facts):
+    """`reminder` is its number from 1 to 3. `due_on` is the invoice's due day, or a later one that came with the change
+    to bank transfers. `due` is what is left to pay of `total`. `method` is how the account pays, None without a
+    method. `charged_back` says that a bank has taken a payment back. `next_reminder_on` is None after the last one.
+    `invoice_at` is the invoice's page, None where a deployment has none. `mailed_with` names the event of the same
+    moment whose mail gives the reminder too; None: it has a mail of its own."""
+
+    number: str
+    reminder: ReminderNumber
+    produced_on: date
+    due_on: date
+    days_past_due: int
+    total: MoneyFacts
+    due: MoneyFacts
+    method: Literal["card", "sepa_debit", "bank_transfer"] | None
+    transfer_to: TransferToFacts | None
+    charged_back: bool
+    next_reminder_on: date | None
+    invoice_at: WebAddress | None
+    mailed_with: Literal["payment.failed"] | None
+
+
+class ReminderPauseFacts(Facts):
+    """Nothing is sent from `since` on until before `until`; None: until staff resume the reminders."""
+
+    since: date
+    until: date | None
+    reason: str
+
+
+class RemindersFacts(Facts):
+    """`pause` is None where reminders are sent. `next_reminder_on` is None where none is planned yet, or follows."""
+
+    number: str
+    pause: ReminderPauseFacts | None
+    next_reminder_on: date | None
 
 
 class PastDueFacts(Facts):
@@ -305,6 +369,14 @@ class InvoicingReleased(AccountEvent[Literal["invoicing.released"], None, HeldIn
 
 class InvoicePaid(AccountEvent[Literal["invoice.paid"], None, PaidFacts]):
     """An invoice was paid."""
+
+
+class InvoiceReminded(AccountEvent[Literal["invoice.reminded"], EarlierReminderFacts | None, ReminderFacts]):
+    """A customer was reminded of a past-due invoice."""
+
+
+class InvoiceRemindersChanged(AccountEvent[Literal["invoice.reminders_changed"], RemindersFacts, RemindersFacts]):
+    """Staff have paused the reminders of an invoice, or resumed them. No mail."""
 
 
 class PaymentFailed(AccountEvent[Literal["payment.failed"], None, FailedPaymentFacts]):

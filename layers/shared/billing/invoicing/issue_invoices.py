@@ -436,11 +436,12 @@ def build_invoice(
     if draft.tax.rule is TaxRule.RATE_MISSING:
         raise ValueError(f"the tax rate of {draft.tax.country} is missing")
     method = None if billing.profile.shown is None else billing.profile.shown.method
+    term_days = billing.profile.payment_term(settings.term_days)
     return IssuedInvoice(
         number="",
         account=billing.subscriber.account.id,
         produced_on=today,
-        due_on=due_on(method, today, settings.term_days, settings.sepa_notice_days),
+        due_on=due_on(method, today, term_days, settings.sepa_notice_days),
         draft=draft,
         seller=settings.seller,
         company=billing.company.for_invoice(),

@@ -9,6 +9,7 @@ from billing.invoicing.credit_notes import CreditNoteAllocation
 from billing.invoicing.entries import EntryKind, received, sum_of
 from billing.invoicing.invoices import DocumentKind, InvoiceStatus, IssuedInvoice, document_key
 from billing.invoicing.records import PaymentChange
+from billing.invoicing.remind import new_reminder, reminded_of
 from billing.invoicing.wording import describe_line
 from billing.kernel.events import Event, EventType, Facts, RequestContext
 from billing.kernel.money import Money
@@ -85,6 +86,7 @@ def _facts(change: PaymentChange, consent_page: str) -> Iterator[tuple[EventType
             yield _paid(change)
         return
     if payment.attempts > before.attempts and invoice.corrects is None:
+        sent = new_reminder(change)
         is_asked = payment.failure is PaymentFailure.AUTHENTICATION_REQUIRED and consent_page
         yield (
             EventType.PAYMENT_FAILED,
@@ -95,6 +97,9 @@ def _facts(change: PaymentChange, consent_page: str) -> Iterator[tuple[EventType
                 "reason": payment.failure,
                 "next_attempt_on": payment.retried_on,
                 "authenticate_at": f"{consent_page}/invoices/{invoice.number}" if is_asked else None,
+                "reminder": None
+                if sent is None
+                else {"number": sent.number, "days_past_due": (sent.on - reminded_of(payment, invoice)).days},
             },
         )
     if payment.status is InvoiceStatus.PAST_DUE and before.status is not InvoiceStatus.PAST_DUE:

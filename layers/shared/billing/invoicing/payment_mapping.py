@@ -10,6 +10,8 @@ from billing.invoicing.credit_notes import tax_on
 from billing.invoicing.dunning import InvoicePayment
 from billing.invoicing.entries import Entry, EntryKind
 from billing.invoicing.invoices import InvoiceStatus, InvoiceSummary, IssuedInvoice
+from billing.invoicing.reminders import Reminder, ReminderPause, Reminders
+from billing.kernel.fields import fields_of
 from billing.payments.methods import CHARGED, Method, PaymentFailure
 
 Body = dict[str, Any]
@@ -37,6 +39,9 @@ def payment_body(payment: InvoicePayment) -> Body:
         "is_past_due": payment.is_past_due,
         "is_exhausted": payment.is_exhausted,
         "taken_back": payment.taken_back,
+        "reminders": _reminders_body(payment.reminders),
+        "transfer_by": payment.transfer_by,
+        "transfer_agreed_on": payment.transfer_agreed_on,
     }
     return {name: value for name, value in body.items() if value}
 
@@ -72,8 +77,32 @@ def _payment(body: Body, issued_on: date, money: Body, *, is_credit_note: bool) 
         failure=None if failure is None else PaymentFailure(failure),
         reference=body.get("reference"),
         credited=tuple((position, number) for position, number in body.get("credited", ())),
+        reminders=_reminders(body.get("reminders", {})),
+        transfer_by=_day(body.get("transfer_by")),
+        transfer_agreed_on=_day(body.get("transfer_agreed_on")),
         credited_parts=tuple((position, number, amount) for position, number, amount in body.get("credited_parts", ())),
         **money,
+    )
+
+
+def _reminders_body(reminders: Reminders) -> Body:
+    body = {**fields_of(reminders), "sent": [[each.number, each.on] for each in reminders.sent]}
+    return {name: value for name, value in body.items() if value}
+
+
+def _reminders(body: Body) -> Reminders:
+    pause = body.get("pause")
+    return Reminders(
+        sent=tuple(Reminder(number, date.fromisoformat(on)) for number, on in body.get("sent", ())),
+        since=_day(body.get("since")),
+        next_on=_day(body.get("next_on")),
+        are_over=body.get("are_over", False),
+        waited_days=body.get("waited_days", 0),
+        pause=None
+        if pause is None
+        else ReminderPause(
+            date.fromisoformat(pause["since"]), _day(pause["until"]), pause["reason"], pause["held_days"]
+        ),
     )
 
 

@@ -8,6 +8,7 @@ from enum import StrEnum
 from zoneinfo import ZoneInfo
 
 from billing.invoicing.invoices import Seller
+from billing.invoicing.reminders import REMINDER_DAYS, REMINDERS
 from billing.kernel.account_ids import series_of
 from billing.kernel.currencies import MINOR_UNIT_DIGITS
 from billing.payments.methods import CHARGED, Method
@@ -33,9 +34,10 @@ class InvoicingSettings:
 
     Invoices and credit notes are dated and numbered by the day in `time_zone`, the seller's (IANA database).
     `term_days` is the payment term of bank transfers. A failed charge is tried again `retry_days` after the first
-    failure. `unconfirmed` is None where the deployment does not ask VIES about VAT numbers. `seller_currency` is the
+    failure. A past-due invoice is reminded of `reminder_days` after its due day: REMINDERS of them, each later than the
+    one before. `unconfirmed` is None where the deployment does not ask VIES about VAT numbers. `seller_currency` is the
     currency that invoices in another one have their tax in too, None for none. Raises ValueError if it is not in ISO
-    4217.
+    4217, and for other `reminder_days`.
 
     `charged` are the methods that the deployment charges. A SEPA debit is made `sepa_notice_days` after its invoice,
     whose mail announces it; with 0 at once, and the payment service announces it.
@@ -45,6 +47,7 @@ class InvoicingSettings:
     seller: Seller
     term_days: int = TERM_DAYS
     retry_days: tuple[int, ...] = RETRY_DAYS
+    reminder_days: tuple[int, ...] = REMINDER_DAYS
     credit_series: str = CREDIT_SERIES
     unconfirmed: UnconfirmedVatNumber | None = None
     time_zone: str = TIME_ZONE
@@ -53,6 +56,9 @@ class InvoicingSettings:
     seller_currency: str | None = None
 
     def __post_init__(self) -> None:
+        days = self.reminder_days
+        if len(days) != REMINDERS or min(days) < 1 or list(days) != sorted({*days}):
+            raise ValueError(f"ReminderDays is {days}: it must have {REMINDERS} days, each later than the one before")
         if self.seller_currency is not None and self.seller_currency not in MINOR_UNIT_DIGITS:
             raise ValueError(f"SellerCurrency is {self.seller_currency}, which is not a currency of ISO 4217")
 

@@ -10,6 +10,7 @@ from aws_lambda_powertools.event_handler.openapi.params import Path, Query
 from pydantic import Field, model_validator
 
 from billing.invoicing.credit_notes import RequestedPart
+from billing.invoicing.dunning import InvoicePayment
 from billing.invoicing.exchange_rates.views import SellerTaxView
 from billing.invoicing.holds import InvoicingHold
 from billing.invoicing.invoices import Invoice, InvoiceDraft, InvoiceStatus
@@ -199,13 +200,48 @@ class CreditedLineView(View):
     credit_note: str
 
 
+class ReminderView(View):
+    """A reminder that the customer got: its number, from 1 to 3, and the day."""
+
+    number: int
+    on: date
+
+
+class ReminderPauseView(View):
+    """Staff have paused the reminders, from `since` on until before `until`, null: until they resume them. One with
+    another `until` than null may be over."""
+
+    since: date
+    until: date | None
+    reason: str
+
+
+class RemindersView(View):
+    """The reminders of an invoice: those that were `sent`, the day of the next one if it is planned, and the pause."""
+
+    sent: list[ReminderView]
+    next_on: date | None
+    pause: ReminderPauseView | None
+
+    @classmethod
+    def of(cls, payment: InvoicePayment) -> RemindersView:
+        reminders = payment.reminders
+        return cls(
+            sent=[ReminderView(number=each.number, on=each.on) for each in reminders.sent],
+            next_on=reminders.next_on if payment.status is InvoiceStatus.PAST_DUE else None,
+            pause=None
+            if reminders.pause is None
+            else ReminderPauseView.model_validate(reminders.pause, from_attributes=True),
+        )
+
+
 class PaymentStandingView(View):
     """Where the payment stands. `next_attempt_on` is null where none is to come by itself; `failure` is why the last
     attempt has failed; `reference` is that of the customer's own transfer.
 
     `paid` is what was paid, with credit too, or has gone back; `left` is what is still to be; `credited` are lines that
     credit notes have taken back, `waived` and `refunded` what became of their money; `refunded` has also what was
-    refunded at Stripe itself.
+    refunded at Stripe itself. `reminders` are those of the time after the due day.
     """
 
     status: InvoiceStatus
@@ -220,6 +256,7 @@ class PaymentStandingView(View):
     waived: MoneyView
     refunded: MoneyView
     credited: list[CreditedLineView]
+    reminders: RemindersView
 
     @classmethod
     def of(cls, record: InvoiceRecord) -> PaymentStandingView:
@@ -237,6 +274,7 @@ class PaymentStandingView(View):
             waived=MoneyView(amount=payment.waived, currency=currency),
             refunded=MoneyView(amount=payment.refunded, currency=currency),
             credited=[CreditedLineView(line=line, credit_note=number) for line, number in payment.credited],
+            reminders=RemindersView.of(payment),
         )
 
 
@@ -329,6 +367,7 @@ class PastDueView(View):
     due_on: date
     due: MoneyView
     failure: str | None
+    reminders: RemindersView
 
     @classmethod
     def of(cls, record: InvoiceRecord) -> PastDueView:
@@ -340,6 +379,7 @@ class PastDueView(View):
             due_on=invoice.due_on,
             due=MoneyView.of(record.left),
             failure=record.payment.failure,
+            reminders=RemindersView.of(record.payment),
         )
 
 
@@ -522,6 +562,13 @@ class CorrectionPreviewView(CreditNotePreviewView):
     def of_correction(cls, planned: PlannedCorrection, on: date, language: str) -> CorrectionPreviewView:
         note = CreditNotePreviewView.of(planned.note, on, language)
         return cls(**dict(note), invoice=PreviewView.of(on, planned.draft, language))
+
+
+class ReminderPauseBody(Body):
+    """Until when the customer is not reminded of an invoice, and why. The customer can read it."""
+
+    until: Annotated[IsoDate | None, Field(description="The first day with reminders; null: until they are resumed.")]
+    reason: Text
 
 
 class AmountBody(Body):

@@ -19,6 +19,7 @@ _WORDS = {
         "whole": "Discount on the whole",
         "less_owed": "A tier has changed: less is owed for these months than was invoiced.",
         "in_favour": "This amount is in your favour: it is not to be paid.",
+        "term": "Payable within {days} days by bank transfer.",
         "tax": "VAT",
         "seller_tax": "{name}: {amount} {currency}, at the rate of {day} ({source}): {rates}.",
         "thousands": ",",
@@ -33,6 +34,7 @@ _WORDS = {
         "whole": "Sconto sul totale",
         "less_owed": "Una fascia è cambiata: per questi mesi è dovuto meno di quanto fatturato.",
         "in_favour": "Importo a vostro favore: non è da pagare.",
+        "term": "Pagamento con bonifico entro {days} giorni.",
         "tax": "IVA",
         "seller_tax": "{name}: {amount} {currency}, al cambio del {day} ({source}): {rates}.",
         "thousands": ".",
@@ -68,6 +70,11 @@ def less_owed(language: str) -> str:
 def credit_terms(language: str) -> str:
     """The payment terms of a credit note, whose amount is the customer's."""
     return _WORDS.get(language, _WORDS["en"])["in_favour"]
+
+
+def payment_terms(days: int, language: str) -> str:
+    """The payment terms of an invoice that is paid by bank transfer, in English by default."""
+    return _WORDS.get(language, _WORDS["en"])["term"].format(days=days)
 
 
 def describe_seller_tax(draft: InvoiceDraft, language: str) -> str | None:

@@ -76,6 +76,24 @@ class ExpiringCardFacts(Facts):
     next_charge: NextChargeFacts | None
 
 
+class PaymentTermFacts(Facts):
+    """In how many `days` a bank transfer is due; `is_own` says that the account has a term of its own."""
+
+    days: int
+    is_own: bool
+
+
+class NewPaymentTermFacts(PaymentTermFacts):
+    """`is_by_transfer` says that the account pays by bank transfer now, so that its next invoice has the new term."""
+
+    is_by_transfer: bool
+    reason: str
+
+
+class PaymentTermChanged(AccountEvent[Literal["payment_term.changed"], PaymentTermFacts, NewPaymentTermFacts]):
+    """Staff have changed the payment term of an account, for the next invoices."""
+
+
 class CardUpdated(AccountEvent[Literal["card.updated"], CardFacts | None, NewCardFacts]):
     """A new card has taken the place of the old one, whose details are deleted."""
 

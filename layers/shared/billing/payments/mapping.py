@@ -12,6 +12,8 @@ from billing.platform.dynamodb.bodies import Body, parsed, text, without_version
 
 def payment_profile_body(profile: PaymentProfile) -> str:
     body = without_version(asdict(profile))
+    if profile.term_days is None:
+        del body["term_days"]  # as older items were written
     debit = None if body["shown"] is None else body["shown"]["debit"]
     if debit is not None:
         # Beside the debit: a function of the release before builds it from all its fields.
@@ -29,6 +31,7 @@ def payment_profile_from(stored: str, version: int) -> PaymentProfile:
         setup=body["setup"],
         set_up_at=None if body["set_up_at"] is None else datetime.fromisoformat(body["set_up_at"]),
         used=tuple(body["used"]),
+        term_days=body.get("term_days"),
         version=version,
     )
 
@@ -36,6 +39,12 @@ def payment_profile_from(stored: str, version: int) -> PaymentProfile:
 def shown_payment_method_from(stored: str) -> PaymentMethod | None:
     """The visible part of a stored payment profile, None without a payment method."""
     return _payment_method(parsed(stored)["shown"])
+
+
+def payment_term_from(stored: str) -> int | None:
+    """The account's own payment term, in days, of a stored payment profile; None for the deployment's."""
+    term: int | None = parsed(stored).get("term_days")
+    return term
 
 
 def _payment_method(body: Body | None) -> PaymentMethod | None:

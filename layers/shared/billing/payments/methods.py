@@ -213,6 +213,9 @@ class SetupSuperseded(Conflict):
         super().__init__("A newer payment method has taken the place of this one.")
 
 
+TERM_DAYS_MAX = 120
+"""The longest payment term of bank transfers, as of the parameter PaymentTermDays."""
+
 USED_KEPT = 20
 """How many SetupIntents a profile remembers. Older ones are recognised by their time of creation."""
 
@@ -225,6 +228,8 @@ class PaymentProfile:
     method, None without one; `payment_method` is its id at the payment service, None for bank transfers. `setup` is the
     SetupIntent of this method, created at `set_up_at`; for bank transfers that is when staff agreed to them. `used` are
     the last USED_KEPT SetupIntents that led to a method, newest last.
+
+    `term_days` is the payment term that staff have given this account for bank transfers, None for the deployment's.
     """
 
     customer: str | None = None
@@ -235,6 +240,11 @@ class PaymentProfile:
     set_up_at: datetime | None = None
     used: tuple[str, ...] = ()
     version: int = 0
+    term_days: int | None = None
+
+    def payment_term(self, deployed_days: int) -> int:
+        """The days until a bank transfer is due: the account's own, or those of the deployment."""
+        return deployed_days if self.term_days is None else self.term_days
 
     def require_newer(self, setup: Setup) -> None:
         """Raises SetupSuperseded for a SetupIntent that is older than that of the current method.

@@ -91,6 +91,16 @@ class PaymentStore(Table):
             write.require_account(account)
             write.replace(profile_item(account, profile), profile.version)
 
+    def save_term(self, account: str, profile: PaymentProfile, event: Event) -> None:
+        """Writes the payment term of an account and the event.
+
+        Raises ConcurrentChange when the profile is no longer at its version. One transaction.
+        """
+        with self._transaction() as write:
+            write.require_account(account)
+            write.replace(profile_item(account, profile), profile.version)
+            write.record(event)
+
     def replace_method(self, account: str, profile: PaymentProfile, warning: CardWarning | None, event: Event) -> None:
         """Writes the new payment method of an account, the next card warning and the event.
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 from aws_lambda_powertools.event_handler.openapi.params import Header
-from pydantic import StringConstraints
+from pydantic import Field, StringConstraints
 
 from billing.payments.gateway import NewSetup
 from billing.payments.method_views import CardView, DebitView
-from billing.payments.methods import Method, PaymentMethod
-from billing.platform.http.models import Body, View
+from billing.payments.methods import TERM_DAYS_MAX, Method, PaymentMethod, PaymentProfile
+from billing.platform.http.models import Body, Text, View
 
 IdempotencyKey = Annotated[
     str | None,
@@ -61,6 +61,27 @@ class PaymentMethodBody(Body):
     """The SetupIntent that the customer has confirmed."""
 
     setup_intent: Annotated[str, StringConstraints(pattern="^seti_[A-Za-z0-9]{1,100}$")]
+
+
+class PaymentTermBody(Body):
+    """In how many days a bank transfer is due, null for the deployment's term. The admins read why it changes."""
+
+    days: Annotated[int, Field(strict=True, ge=0, le=TERM_DAYS_MAX)] | None
+    reason: Text
+
+
+class PaymentTermView(View):
+    """In how many `days` a bank transfer is due; `is_own` says that the account has a term of its own.
+
+    It is used for invoices that are issued while the account pays by transfer.
+    """
+
+    days: int
+    is_own: bool
+
+    @classmethod
+    def of(cls, profile: PaymentProfile, deployed_days: int) -> PaymentTermView:
+        return cls(days=profile.payment_term(deployed_days), is_own=profile.term_days is not None)
 
 
 class PaymentMethodView(View):

@@ -179,7 +179,10 @@ class TermChangeFacts(TermFacts):
 
 
 class TermOutcomeFacts(Facts):
+    """`is_cancelled` says that the account was cancelled by then: nothing is paid any more from the day on."""
+
     outcome: Literal["taken_back", "replaced", "lapsed"]
+    is_cancelled: bool
 
 
 class ContractTermProposed(AccountEvent[Literal["contract_term.proposed"], IntervalFacts, TermChangeFacts]):

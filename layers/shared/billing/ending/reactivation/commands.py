@@ -198,7 +198,8 @@ def complete_reactivation(
         return _fail(billing, reactivation, PaymentFailure.FAILED, system, store)
     customer = RequestContext(Actor(ActorKind.CUSTOMER, reactivation.requested_by), now, correlation)
     today = reactivation.contract.today(now)
-    due = due_on(reactivation.invoice.method, today, settings.term_days, settings.sepa_notice_days)
+    term_days = billing.profile.payment_term(settings.term_days)
+    due = due_on(reactivation.invoice.method, today, term_days, settings.sepa_notice_days)
     reactivation = replace(reactivation, invoice=replace(reactivation.invoice, produced_on=today, due_on=due))
     payment = initial_payment(reactivation.invoice, today, billing.credit)
     too_small = charge_obstacle(reactivation.invoice.draft.due, _method(billing)) is ChargeObstacle.TOO_SMALL

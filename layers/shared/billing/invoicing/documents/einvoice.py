@@ -18,7 +18,7 @@ from billing.invoicing.documents.writing import printable
 from billing.invoicing.exemptions.rules import VATEX
 from billing.invoicing.invoices import IssuedInvoice, Seller
 from billing.invoicing.tax import Tax, TaxRule
-from billing.invoicing.wording import credit_terms, describe_line, describe_seller_tax
+from billing.invoicing.wording import credit_terms, describe_line, describe_seller_tax, payment_terms
 from billing.kernel.money import Money, decimal_text
 from billing.payments.methods import Method
 from billing.subscriptions.pricing import InvoiceLine
@@ -102,7 +102,7 @@ def _terms(invoice: IssuedInvoice) -> dict[str, Any]:
         "BT-6": None if draft.seller_tax is None else draft.seller_tax.amount.currency,
         "BT-9": invoice.due_on if due.amount > 0 else None,
         # A positive amount needs a due date or terms (BR-CO-25), and a credit note is due to the customer.
-        "BT-20": credit_terms(invoice.language) if is_credit and sign * due.amount > 0 else None,
+        "BT-20": _payment_terms(invoice, sign * due.amount),
         # German law wants the day of supply on every invoice (section 14 (4) no. 6 UStG).
         "BT-72": draft.until - DAY if invoice.seller.country == GERMANY else None,
         "BT-73": draft.since,
@@ -129,6 +129,14 @@ def _terms(invoice: IssuedInvoice) -> dict[str, Any]:
         "BG-23": [_breakdown(invoice, sign)],
         "BG-25": [_line(number, line, draft.tax, sign, invoice.language) for number, line in enumerate(lines, 1)],
     }
+
+
+def _payment_terms(invoice: IssuedInvoice, due: int) -> str | None:
+    if invoice.corrects is not None:
+        return credit_terms(invoice.language) if due > 0 else None
+    if invoice.method is not Method.BANK_TRANSFER or due <= 0:
+        return None
+    return payment_terms((invoice.due_on - invoice.produced_on).days, invoice.language)
 
 
 def _notes(invoice: IssuedInvoice) -> list[str]:

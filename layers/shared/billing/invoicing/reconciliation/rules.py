@@ -446,6 +446,8 @@ def _looks(books: Books, now: datetime) -> Iterator[Finding]:
         payment, look = document.payment, document.payment.next_look_on
         if look is None or not (payment.left or payment.is_in_transit):
             continue
+        if document.looked_at is None and payment.remind_on is not None and payment.reminders.is_overlooked:
+            continue  # past due since a release without reminders: the next run of collection gives it a plan
         left = Money(payment.left, document.currency)
         if document.looked_at is None or document.looked_at > look:
             wanted = f"a look by {look}"

@@ -1,0 +1,123 @@
+"""The payment term of an account: it holds for the next invoices, and for those that a transfer takes over."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from billing.accounts.rules import existing
+from billing.kernel.errors import StaleVersion
+from billing.kernel.events import Actor, ActorKind, RequestContext
+from billing.payments.change_payment_term import change_payment_term
+from billing.payments.methods import PaymentProfile
+
+from tests.faults.company import events
+from tests.faults.cuts import Faults
+from tests.faults.test_invoices import ACCOUNT, JULY, Invoicing
+from tests.faults.till import DECLINED, FIRST, Till
+
+pytestmark = pytest.mark.usefixtures("connection")
+
+
+def give(days: int, till: Till) -> None:
+    with till.world.calm() as world:
+        change_to(days, world, till.staff)
+
+
+def change_to(days: int, world: Invoicing, context: RequestContext) -> PaymentProfile:
+    payer = existing(world.paying.payer(ACCOUNT))
+    return change_payment_term(
+        payer,
+        days,
+        "Agreed",
+        payer.profile.version,
+        deployed_days=14,
+        is_preview=False,
+        context=context,
+        store=world.paying,
+    )
+
+
+def days_to_pay(till: Till, number: str = FIRST) -> int:
+    invoice = till.documents()[number].invoice
+    return (invoice.due_on - invoice.produced_on).days
+
+
+def test_the_next_invoice_has_the_term_and_an_issued_one_keeps_its_day() -> None:
+    till = Till(issued=False)
+    till.by_transfer()
+    give(30, till)
+    till.issue()
+    give(60, till)
+
+    assert days_to_pay(till) == 30
+    for _ in range(31):
+        till.next_day()
+        till.collect_when_due()
+    assert till[FIRST][0] == "past_due"
+
+
+def test_an_account_that_pays_by_card_uses_the_term_once_it_pays_by_transfer() -> None:
+    till = Till(issued=False)
+    give(30, till)
+    till.card(DECLINED)
+    till.issue()
+    till.collect()
+    assert days_to_pay(till) == 0
+    for _ in range(10):
+        till.next_day()
+        till.collect_when_due()
+    till.by_transfer()
+    give(90, till)
+
+    payment = till.documents()[FIRST].payment
+    assert payment.transfer_by == till.day.date() + timedelta(days=30)
+    for _ in range(31):
+        till.next_day()
+        till.collect_when_due()
+    assert till[FIRST][0] == "past_due", "a later term does not move the day that was given"
+
+
+def test_a_card_keeps_the_term_of_the_account() -> None:
+    till = Till(issued=False)
+    give(30, till)
+    till.card()
+
+    with till.world.calm() as world:
+        assert existing(world.paying.payer(ACCOUNT)).profile.term_days == 30
+
+
+def company() -> Invoicing:
+    return Till(issued=False).world
+
+
+def context(world: Invoicing) -> RequestContext:
+    return RequestContext(Actor(ActorKind.STAFF, "staff"), JULY, world.correlation)
+
+
+def thirty(world: Invoicing) -> None:
+    change_to(30, world, context(world))
+
+
+def sixty(world: Invoicing) -> None:
+    change_to(60, world, context(world))
+
+
+def agrees(world: Invoicing) -> None:
+    """The term is what the last event says."""
+    with world.calm():
+        kept = existing(world.paying.payer(ACCOUNT)).profile.term_days
+    changes = events(world, "payment_term.changed")
+    assert kept == (changes[-1]["after"]["days"] if changes else None)
+
+
+def test_a_change_that_is_cut_off_is_one(faults: Faults) -> None:
+    def once(world: Invoicing) -> None:
+        agrees(world)
+        assert len(events(world, "payment_term.changed")) == 1
+
+    faults.every_cut(world=company, command=thirty, invariants=once, always=agrees)
+
+
+def test_two_changes_at_once(faults: Faults) -> None:
+    faults.every_race(world=company, first=thirty, second=sixty, invariants=agrees, may_lose=(StaleVersion,))

@@ -1,0 +1,294 @@
+"""Reminders of past-due invoices, with workers that are late, cut off, or meet a payment."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date, timedelta
+from typing import Any
+
+import pytest
+from billing.accounts.rules import existing
+from billing.invoicing.collect_payments import collect_payments
+from billing.invoicing.pause_reminders import NothingToRemind, pause_reminders, resume_reminders
+from billing.invoicing.record_transfer import record_payment
+from billing.invoicing.reminders import NOT_REMINDED
+from billing.kernel.errors import StaleVersion
+from billing.kernel.events import Actor, ActorKind, RequestContext
+
+from tests.faults.company import SETTINGS, events
+from tests.faults.cuts import Faults
+from tests.faults.test_invoices import ACCOUNT, JULY, Invoicing
+from tests.faults.till import DECLINED, FIRST, PAGE, Till
+
+pytestmark = pytest.mark.usefixtures("connection")
+
+TERM = 14
+
+
+def by_transfer() -> Till:
+    till = Till(issued=False)
+    till.by_transfer()
+    till.issue()
+    return till
+
+
+def days_lived(till: Till, days: int) -> None:
+    for _ in range(days):
+        till.next_day()
+        till.collect_when_due()
+
+
+def of_first(world: Invoicing, kind: str = "invoice.reminded") -> list[dict[str, Any]]:
+    """The events about the first invoice, which is as old as the second and the third."""
+    return [each for each in events(world, kind) if each["after"]["number"] == FIRST]
+
+
+def reminded(till: Till) -> list[tuple[int, int]]:
+    """The reminders so far: the number, and the days past due."""
+    return [(each["after"]["reminder"], each["after"]["days_past_due"]) for each in of_first(till.world)]
+
+
+def pause(till: Till, until: date | None, *, number: str = FIRST) -> None:
+    with till.world.calm() as world:
+        record = world.invoicing.record(ACCOUNT, number)
+        pause_reminders(
+            existing(world.invoicing.billing_context(ACCOUNT)),
+            number,
+            until,
+            "They dispute the amount.",
+            record.version,
+            is_preview=False,
+            context=till.staff,
+            store=world.invoicing,
+        )
+
+
+def resume(till: Till) -> None:
+    with till.world.calm() as world:
+        resume_reminders(
+            existing(world.invoicing.billing_context(ACCOUNT)), FIRST, None, context=till.staff, store=world.invoicing
+        )
+
+
+def test_an_invoice_that_is_not_transferred_is_reminded_of_three_times() -> None:
+    till = by_transfer()
+    days_lived(till, TERM + 60)
+
+    assert reminded(till) == [(1, 7), (2, 14), (3, 28)]
+    first, second, _ = of_first(till.world)
+    assert first["before"] is None
+    assert first["after"]["method"] == "bank_transfer"
+    assert second["before"]["reminder"] == 1
+    assert till.documents()[FIRST].payment.next_look_on is None, "nothing follows"
+
+
+def test_a_late_worker_sends_one() -> None:
+    till = by_transfer()
+    till.next_day(TERM + 20)
+    till.collect_when_due()
+    till.collect()
+
+    assert reminded(till) == [(2, 20)]
+    days_lived(till, 40)
+    assert reminded(till) == [(2, 20), (3, 28)]
+
+
+def test_what_is_paid_written_off_or_credited_is_not_reminded_of() -> None:
+    for settle in (Till.transferred, Till.write_off, Till.credit):
+        till = by_transfer()
+        days_lived(till, TERM + 8)
+        settle(till, FIRST)
+        days_lived(till, 40)
+
+        assert reminded(till) == [(1, 7)]
+        assert len(till.documents()[FIRST].payment.reminders.sent) == 1, "it is kept"
+
+
+def test_the_mail_about_the_last_attempt_gives_the_reminder_of_that_day() -> None:
+    till = Till(issued=False)
+    till.card(DECLINED)
+    till.issue()
+    till.collect()
+    days_lived(till, 40)
+
+    [*_, failed] = of_first(till.world, "payment.failed")
+    assert reminded(till) == [(1, 7), (2, 14), (3, 28)]
+    assert failed["after"]["reminder"] == {"number": 1, "days_past_due": 7}
+    first, *later = of_first(till.world)
+    assert first["after"]["mailed_with"] == "payment.failed"
+    assert {each["after"]["mailed_with"] for each in later} == {None}
+    days = [each["time"][:10] for each in of_first(till.world, "payment.failed")]
+    assert not {*days} & {each["time"][:10] for each in later}
+
+
+def test_no_reminder_is_sent_in_a_pause_nor_at_once_after_it() -> None:
+    till = by_transfer()
+    days_lived(till, TERM + 10)
+    pause(till, None)
+    days_lived(till, 50)
+    assert reminded(till) == [(1, 7)]
+
+    resume(till)
+    till.collect()
+    assert reminded(till) == [(1, 7)]
+    days_lived(till, 30)
+    assert reminded(till) == [(1, 7), (2, 64), (3, 78)]
+    paused, resumed = till.events("invoice.reminders_changed")
+    assert paused["before"]["pause"] is None
+    assert paused["after"]["pause"]["reason"] == "They dispute the amount."
+    assert resumed["after"]["pause"] is None
+
+
+def test_a_pause_that_has_a_last_day_ends_by_itself() -> None:
+    till = by_transfer()
+    days_lived(till, TERM + 10)
+    pause(till, till.day.date() + timedelta(days=30))
+    days_lived(till, 60)
+
+    assert reminded(till) == [(1, 7), (2, 44), (3, 58)]
+
+
+def test_a_paused_invoice_is_still_charged() -> None:
+    till = Till(issued=False)
+    till.card(DECLINED)
+    till.issue()
+    till.collect()
+    days_lived(till, 9)
+    pause(till, None)
+    till.card()
+
+    assert till[FIRST] == ("paid", 0)
+    with pytest.raises(NothingToRemind):
+        pause(till, None)
+
+
+def test_a_payment_that_a_bank_takes_back_is_reminded_of_from_the_first_one_on() -> None:
+    till = Till(issued=False)
+    till.card()
+    till.issue()
+    till.collect()
+    days_lived(till, 60)
+    [intent, *_] = [each for each in till.objects("payment_intent") if each["metadata"]["invoice"] == FIRST]
+    dispute = till.world.stripe.dispute(intent["id"], None)
+    till.world.stripe.close_dispute(dispute["id"], won=False)
+    till.hear_disputes()
+    assert till[FIRST][0] == "past_due"
+    assert reminded(till) == []
+    days_lived(till, 30)
+
+    assert [number for number, _ in reminded(till)] == [1, 2, 3]
+    assert of_first(till.world)[0]["after"]["charged_back"]
+
+
+def test_a_change_to_transfers_gives_the_whole_term_before_the_first_reminder() -> None:
+    till = Till(issued=False)
+    till.card(DECLINED)
+    till.issue()
+    till.collect()
+    days_lived(till, 10)
+    assert reminded(till) == [(1, 7)]
+    till.by_transfer()
+    days_lived(till, TERM + 40)
+
+    assert reminded(till) == [(1, 7), (1, 7), (2, 14), (3, 28)]
+
+
+def test_an_invoice_that_is_past_due_since_an_earlier_release_begins_with_the_first_one() -> None:
+    till = by_transfer()
+    days_lived(till, TERM + 2)
+    with till.world.calm() as world:
+        record = world.invoicing.record(ACCOUNT, FIRST)
+        world.invoicing.save_payment(
+            existing(world.invoicing.billing_context(ACCOUNT)).subscriber.account,
+            record,
+            replace(record.payment, reminders=NOT_REMINDED),
+        )
+    till.next_day(200)
+    days_lived(till, 30)
+
+    assert [number for number, _ in reminded(till)] == [1, 2, 3]
+
+
+# ---- Cut off, and at the same moment ----
+
+
+def past_due() -> Invoicing:
+    """The day of the first reminder, before the worker has run."""
+    till = by_transfer()
+    days_lived(till, TERM + 6)
+    return till.world
+
+
+MORNING = JULY + timedelta(days=TERM + 7)
+
+
+def remind(world: Invoicing) -> None:
+    collect_payments(
+        ACCOUNT,
+        at_once=False,
+        now=MORNING,
+        correlation=world.correlation,
+        settings=SETTINGS,
+        consent_page=PAGE,
+        store=world.invoicing,
+        gateway=world.payments,
+    )
+
+
+def paused(world: Invoicing) -> None:
+    pause_reminders(
+        existing(world.invoicing.billing_context(ACCOUNT)),
+        FIRST,
+        None,
+        "They dispute the amount.",
+        world.invoicing.record(ACCOUNT, FIRST).version,
+        is_preview=False,
+        context=RequestContext(Actor(ActorKind.STAFF, "staff"), MORNING, world.correlation),
+        store=world.invoicing,
+    )
+
+
+def transferred(world: Invoicing) -> None:
+    record_payment(
+        existing(world.invoicing.billing_context(ACCOUNT)),
+        FIRST,
+        MORNING.date(),
+        "E2E",
+        context=RequestContext(Actor(ActorKind.STAFF, "staff"), MORNING, world.correlation),
+        store=world.invoicing,
+        gateway=world.payments,
+    )
+
+
+def sent(world: Invoicing) -> list[Any]:
+    """The reminders on the invoice. Each has its event."""
+    with world.calm():
+        record = world.invoicing.record(ACCOUNT, FIRST)
+    kept = record.payment.reminders.sent
+    assert len(kept) == len(of_first(world))
+    assert record.payment.next_look_on is not None or record.payment.reminders.pause or not record.payment.left
+    return [each.number for each in kept]
+
+
+def test_a_reminder_that_is_cut_off_is_sent_once(faults: Faults) -> None:
+    def once(world: Invoicing) -> None:
+        assert sent(world) == [1]
+
+    faults.every_cut(world=past_due, command=remind, invariants=once, always=sent)
+    faults.every_race(world=past_due, first=remind, second=remind, invariants=once)
+
+
+def test_a_pause_that_is_cut_off_is_one(faults: Faults) -> None:
+    def once(world: Invoicing) -> None:
+        assert sent(world) == []
+        assert len(events(world, "invoice.reminders_changed")) == 1
+
+    faults.every_cut(world=past_due, command=paused, invariants=once, always=sent)
+
+
+def test_a_reminder_meets_a_pause_or_a_payment(faults: Faults) -> None:
+    def either(world: Invoicing) -> None:
+        assert sent(world) in ([], [1])
+
+    faults.every_race(world=past_due, first=remind, second=paused, invariants=either, may_lose=(StaleVersion,))
+    faults.every_race(world=past_due, first=remind, second=transferred, invariants=either)
