@@ -236,6 +236,25 @@ def test_another_request_with_the_same_reason_is_not_answered_by_the_first(
     assert (again.status, again.body["number"]) == (201, first["number"])
 
 
+@pytest.mark.parametrize("series", [{"LV"}, {"CN"}, {"LV", "CN"}], ids=sorted)
+def test_numbers_that_another_process_gave_to_the_same_account_stop_no_correction(
+    series: set[str], company: Company, work: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The number that this process believes to be next is that of another document of the account."""
+    fire(ISSUED, work, monkeypatch, "renewal")
+    store = wiring.invoice_store()
+    corrected(company, FIRST)
+    known = dict(store._counters)
+    second = corrected(company, SECOND)
+    store._counters |= {key: counter for key, counter in known.items() if key[0] in series}
+
+    third = corrected(company, second["number"])
+
+    assert [second["number"], third["number"]] == ["LV-2026-000004", "LV-2026-000005"]
+    assert third["replaces"]["credit_note"] == "CN-2026-000003"
+    assert_books_agree(company, work, monkeypatch)
+
+
 def test_the_invoice_in_its_place_may_be_corrected_too(
     company: Company, work: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
