@@ -188,7 +188,9 @@ def test_the_list_of_past_due_invoices_is_complete(upgrade: Upgrade) -> None:
     assert [each["account"] for each in earlier] == [DECLINED]
     upgraded = upgrade.answers_after.by_path["/invoices/past-due"].body["items"]
     # Fields may have been added, such as the reminders.
-    assert [{name: each.get(name) for name in before} for before, each in zip(earlier, upgraded, strict=True)] == earlier
+    assert [
+        {name: each.get(name) for name in before} for before, each in zip(earlier, upgraded, strict=True)
+    ] == earlier
 
     now = listed(stack, "/invoices/past-due", stack.staff_token())
 
