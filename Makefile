@@ -128,9 +128,9 @@ test-stack: $(DEV) $(CLOUD) $(SAM_ENVIRONMENT)
 	$(BIN) pytest --quiet -m stack
 
 # Property tests with 20,000 examples each, fewer where an example costs milliseconds; the template for every combination
-# of parameters; the cuts that take longest. Much longer than `make test`.
+# of parameters; every fault at every call of a command. Much longer than `make test`.
 test-deep: $(DEV) $(CLOUD)
-	HYPOTHESIS_PROFILE=deep .venv/bin/pytest --quiet -m '(hypothesis or deep) and not stack' --ignore tests/judges \
+	HYPOTHESIS_PROFILE=deep .venv/bin/pytest --quiet -m '(hypothesis or deep or faults) and not stack' --ignore tests/judges \
 	  --numprocesses 2 --dist worksteal
 
 # Runs a customer's story with clients that five generators make from the OpenAPI document: for Python and TypeScript, and

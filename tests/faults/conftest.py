@@ -5,12 +5,23 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from dataclasses import asdict
+from pathlib import Path
 
 import pytest
 
 from tests.faults.cuts import Faults, Points
 from tests.faults.network import connected
 from tests.faults.summary import PROPERTY, seed
+from tests.properties import DEEP, PROFILE_VARIABLE
+
+HERE = Path(__file__).parent
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Marks the tests of this folder, so that `make test-deep` includes them."""
+    for item in items:
+        if HERE in item.path.parents:
+            item.add_marker(pytest.mark.faults)
 
 
 @pytest.fixture(scope="module")
@@ -27,4 +38,6 @@ def faults(connection: None, request: pytest.FixtureRequest) -> Faults:
     def report(points: Points) -> None:
         request.node.user_properties.append((PROPERTY, asdict(points)))
 
-    return Faults(seed(), request.node.name, only=os.environ.get("LIVELLO_CUT"), report=report)
+    is_deep = os.environ.get(PROFILE_VARIABLE) == DEEP
+    only = os.environ.get("LIVELLO_CUT")
+    return Faults(seed(), request.node.name, only=only, report=report, is_thorough=is_deep)

@@ -41,6 +41,19 @@ Check = Callable[[W], object]
 """Asserts what must hold in a world. Its calls get no faults."""
 
 
+CRASHES = (Mode.CRASH_BEFORE, Mode.CRASH_AFTER)
+
+
+def _chosen(call: Call) -> list[Mode]:
+    """A crash after each call, which is one before the next, and two other modes of each call in turn.
+
+    So each place and each mode of a scenario is tried; `make test-deep` tries each mode at each place.
+    """
+    others = [mode for mode in call.modes if mode not in CRASHES]
+    crashes = [mode for mode in call.modes if mode is Mode.CRASH_AFTER or (mode in CRASHES and call.number == 1)]
+    return [*crashes, *(others * 2)[2 * call.number % len(others) :][:2]] if others else [*call.modes]
+
+
 def _no_check(_: object) -> None:
     """Asserts nothing."""
 
@@ -72,7 +85,9 @@ class Faults:
         *,
         only: str | None = None,
         report: Callable[[Points], object] = lambda _: None,
+        is_thorough: bool = True,
     ) -> None:
+        self._is_thorough = is_thorough or only is not None
         self._seed, self._scenario, self._only, self._report = seed, scenario, only, report
 
     def every_cut(
@@ -84,7 +99,9 @@ class Faults:
         always: Check[W] = _no_check,
         runs_max: int = RUNS_MAX,
     ) -> None:
-        """Runs the command once per call and mode, with that fault, and repeats it until it succeeds.
+        """Runs the command with a fault at each call, and repeats it until it succeeds.
+
+        In the deep profile each call gets each mode, otherwise those of `_chosen`.
 
         After its success the command is delivered again, and the invariants must still hold. `always` must hold
         even right after the fault. Raises AssertionError that lists the failing cuts.
@@ -94,7 +111,7 @@ class Faults:
         cuts = {
             Cut(f"{call.number}:{mode}", f"{mode} at call {call.number} ({call.name})"): (call, mode)
             for call in calls
-            for mode in call.modes
+            for mode in (call.modes if self._is_thorough else _chosen(call))
         }
         duplicate = Cut(Mode.DUPLICATE, "delivered twice")
 

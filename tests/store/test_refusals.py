@@ -314,6 +314,9 @@ VERBS: dict[type[Table], dict[str, Callable[[Any], object]]] = {
         "remember_payer": lambda store: store.remember_payer("payer", [ID], NOON),
         "forget_payer": lambda store: store.forget_payer("payer", [ID, "other"]),
         "accounts_of_payer": lambda store: store.accounts_of_payer("payer"),
+        "is_recorded_otherwise": lambda store: store.is_recorded_otherwise(
+            ID, BankTransfer("4711", Money(1, "EUR"), TODAY, (("LV-2026-000001", 1),))
+        ),
         "locate": lambda store: store.locate(["LV-2026-000001"]),
         "payable": lambda store: store.payable([Located("LV-2026-000001", ID, TODAY)]),
     },
