@@ -276,7 +276,7 @@ def put_term(
 
 
 @app.post("/accounts/<account>/contract/term/consent")
-def post_consent(
+def post_term_consent(
     account: AccountId,
     body: ConsentBody,
     admission: MayAgree,

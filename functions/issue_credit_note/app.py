@@ -76,7 +76,7 @@ def post_credit_note_preview(
 
 
 @app.post("/accounts/<account>/invoices/<number>/correction")
-def post_correction(
+def post_invoice_correction(
     account: AccountId,
     number: InvoiceNumber,
     body: CorrectionBody,
@@ -105,7 +105,7 @@ def post_correction(
 
 
 @app.post("/accounts/<account>/invoices/<number>/correction/preview")
-def post_correction_preview(
+def post_invoice_correction_preview(
     account: AccountId,
     number: InvoiceNumber,
     body: CorrectionBody,

@@ -72,6 +72,13 @@ def operations() -> dict[str, Any]:
     }
 
 
+def test_an_operation_has_a_name_of_its_own() -> None:
+    """Generators make a function of each (OpenAPI 3.1, Operation Object: operationId must be unique)."""
+    paths = contract.document()["paths"].values()
+
+    assert len(operations()) == sum(len(methods) for methods in paths)
+
+
 def test_each_operation_says_whose_token_it_takes() -> None:
     of_machines = {name for name, each in operations().items() if each["security"] == [{"machine": []}]}
 
