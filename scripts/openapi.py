@@ -270,7 +270,7 @@ def _answer(answer: Documented, operation: dict[str, Any], named: dict[str, Any]
 def _named(body: dict[str, Any], operation: str, schemas: dict[str, Any]) -> dict[str, Any]:
     """A request body whose schemas have names. A union is added to `schemas`, under a name from the operation's.
 
-    A file may itself be the body.
+    A file that may itself be the body is described in words.
     """
     name = f"{operation.title().replace('_', '')}Body"
     content = {}
@@ -280,7 +280,8 @@ def _named(body: dict[str, Any], operation: str, schemas: dict[str, Any]) -> dic
             _add(schemas, name, taken["schema"], "the schemas")
             content[media_type] = {**taken, "schema": {"$ref": f"#/components/schemas/{name}"}}
     if any(each["schema"] == {"$ref": f"#/components/schemas/{FILE}"} for each in content.values()):
-        content |= {each: {"schema": {"type": "string", "format": "binary"}} for each in FILE_TYPES}
+        # In words alone: openapi-python-client writes a module that does not import for bytes beside JSON.
+        body = {**body, "description": f"JSON, or the file itself as {', '.join(FILE_TYPES)}."}
     return {**body, "content": content}
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from billing.accounts.admission import Admission
+from billing.platform.http.bodies import FILE_TYPES
 from billing.platform.http.judge import judges_of
 from billing.platform.http.resolver import BODY_CHARACTERS_MAX
 from billing.usage.event_bodies import BODY_CHARACTERS_MAX as USAGE_CHARACTERS_MAX
@@ -40,7 +41,8 @@ def wrong_requests(cell: Cell) -> Iterator[tuple[str, dict[str, Any], set[int]]]
     too_large = "x" * ((USAGE_CHARACTERS_MAX if cell in FOR_MACHINES else BODY_CHARACTERS_MAX) + 1)
     yield "too large", {"body": too_large}, {413}
     for media_type in ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data"):
-        taken = media_type in operation.get("requestBody", {}).get("content", ())  # a file of this type is the body
+        described = operation.get("requestBody", {}).get("description", "")
+        taken = media_type in FILE_TYPES and media_type in described  # a file of this type is the body
         yield media_type, {"body": "{}", "headers": {"Content-Type": media_type}}, {422 if taken else 415}
     if "requestBody" in operation:
         yield "malformed", {"body": "{"}, {400}

@@ -105,7 +105,7 @@ public class Story {
     private ApiResponse<?> ask() throws ApiException, IOException {
         String operation = step.get("operation").getAsString();
         return switch (operation) {
-            case "list_accounts" -> new AccountsApi(client).listAccountsWithHttpInfo(null, null, null, null, null, null, null);
+            case "list_accounts" -> new AccountsApi(client).listAccountsWithHttpInfo(null, null, null, null, null, null, null, null);
             case "get_catalogue" -> new CatalogueApi(client).getCatalogueWithHttpInfo();
             case "get_billing" -> new BillingApi(client).getBillingWithHttpInfo(argument("account"));
             case "get_subscription" -> new SubscriptionApi(client).getSubscriptionWithHttpInfo(argument("account"));
