@@ -269,6 +269,22 @@ def test_the_invoice_in_its_place_may_be_corrected_too(
     assert_books_agree(company, work, monkeypatch)
 
 
+def test_a_credit_note_of_the_invoice_in_its_place_replaces_nothing(
+    company: Company, work: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It corrects one invoice, and names no other in its documents."""
+    fire(ISSUED, work, monkeypatch, "renewal")
+    second = corrected(company, SECOND)
+
+    given = post(credit, company, second["number"], "credit-notes", {"lines": [0], "reason": "Goodwill"})
+
+    note = one(company, given.body["number"])
+    assert (given.status, note["corrects"]["number"], note["replaces"]) == (201, second["number"], None)
+    issued = [(event.after or {})["replaces"] for event in events_of("invoice.issued")]
+    assert issued.count(SECOND) == 1
+    assert_books_agree(company, work, monkeypatch)
+
+
 def test_what_was_credited_before_is_not_invoiced_again(
     company: Company, work: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

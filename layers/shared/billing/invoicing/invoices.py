@@ -185,6 +185,25 @@ class IssuedInvoice:
         later = max(timedelta(), number.day - self.produced_on) if self.method is Method.SEPA_DEBIT else timedelta()
         return replace(self, number=number.text, produced_on=number.day, due_on=self.due_on + later)
 
+    def credit_note(
+        self, draft: InvoiceDraft, correction: Correction, number: NextNumber, seller: Seller, language: str
+    ) -> IssuedInvoice:
+        """A credit note of this invoice, to the company that got the invoice, on the day that goes with its number.
+
+        It is in no invoice's place, also where this invoice is.
+        """
+        return replace(
+            self,
+            number=number.text,
+            produced_on=number.day,
+            due_on=number.day,
+            draft=draft,
+            seller=seller,
+            language=language,
+            corrects=correction,
+            replaces=None,
+        )
+
     @property
     def takes_back(self) -> bool:
         """Whether it is a credit note of what is not invoiced of a paid period any more: less is owed, or another

@@ -7,7 +7,7 @@ invoices. The credit note, its number and where the invoice stands then are one 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, datetime
 
 from billing.invoicing.apply_credit import apply_credit, wait_for_credit
@@ -124,20 +124,12 @@ def issue_credit_note(
     paid = apply_credit(credit, still_open, today) if money.credit_balance else []
     left = credit + sum(each.credit for each in paid)
     waiting = wait_for_credit(left, after_changes(still_open, paid), today) if money.credit_balance else []
-    note = replace(
-        corrected.invoice,
-        number="",
-        produced_on=today,
-        due_on=today,
-        draft=draft,
-        seller=settings.seller,
-        language=billing.billing.language,
-        corrects=correction,
-    )
     made: list[WholeInvoice] = []
 
     def write(credit_number: NextNumber) -> None:
-        issued = note.issued_as(credit_number)
+        issued = corrected.invoice.credit_note(
+            draft, correction, credit_number, settings.seller, billing.billing.language
+        )
         money = allocate(corrected.invoice, payment, correction, issued.number, -draft.total.amount, today)
         refunding = refund_payment(today, money.refunded, money.refunded_payment, payment.method)
         whole = WholeInvoice.new(issued, refunding)

@@ -149,7 +149,9 @@ def reissue_invoice(
             replaces=Replaced(number, corrected.invoice.produced_on, note_number.text, reason),
         ).issued_as(invoice_number)
         correction = replace(planned.note.correction, replaced_by=invoice.number)
-        note = _note(corrected.invoice, planned.note.draft, correction, billing, today, settings).issued_as(note_number)
+        note = corrected.invoice.credit_note(
+            planned.note.draft, correction, note_number, settings.seller, billing.billing.language
+        )
         money = _allocated(corrected, note.draft, correction, note.number, planned.draft, today)
         refunding = refund_payment(today, money.refunded, money.refunded_payment, corrected.payment.method)
         issued = WholeInvoice.new(invoice, initial_payment(invoice, today))
@@ -369,27 +371,6 @@ def _allocated(
     return allocate(corrected.invoice, corrected.payment, correction, number, -note.total.amount, today, kept)
 
 
-def _note(
-    invoice: IssuedInvoice,
-    draft: InvoiceDraft,
-    correction: Correction,
-    billing: BillingContext,
-    today: date,
-    settings: InvoicingSettings,
-) -> IssuedInvoice:
-    return replace(
-        invoice,
-        number="",
-        produced_on=today,
-        due_on=today,
-        draft=draft,
-        seller=settings.seller,
-        language=billing.billing.language,
-        corrects=correction,
-        replaces=None,
-    )
-
-
 def _invoiced(of: PeriodOfInvoice, note: IssuedInvoice, invoice: IssuedInvoice) -> PaidPeriod:
     """The period after the credit note has taken out what it credits, and the new invoice is in its place."""
     corrects = None if note.corrects is None else note.corrects.number
@@ -408,9 +389,9 @@ def _standing(
         if correction is None or correction.replaced_by is None or correction.reason != reason:
             continue
         whole = store.invoice(account, correction.replaced_by)
-        nets = {line.product: -line.net.amount for line in note.draft.lines}
-        nets |= {lines[each.line].product: each.net for each in right if each.line < len(lines)}
-        issued = {line.product: line.net.amount for line in whole.invoice.draft.lines}
+        nets = {_key(line): -line.net.amount for line in note.draft.lines}
+        nets |= {_key(lines[each.line]): each.net for each in right if each.line < len(lines)}
+        issued = {_key(line): line.net.amount for line in whole.invoice.draft.lines}
         if whole.invoice.draft.tax == tax and {each: net for each, net in nets.items() if net} == issued:
             return whole
     return None

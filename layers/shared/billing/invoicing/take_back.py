@@ -117,16 +117,8 @@ def _note(
 ) -> IssuedInvoice:
     invoice, language = take_back.corrected.invoice, billing.billing.language
     lines = _positions(invoice, take_back.draft.lines)
-    return replace(
-        invoice,
-        number=number.text,
-        produced_on=number.day,
-        due_on=number.day,
-        draft=take_back.draft,
-        seller=settings.seller,
-        language=language,
-        corrects=Correction(invoice.number, invoice.produced_on, lines, less_owed(language)),
-    )
+    correction = Correction(invoice.number, invoice.produced_on, lines, less_owed(language))
+    return invoice.credit_note(take_back.draft, correction, number, settings.seller, language)
 
 
 def _with_note(take_back: TakeBack, number: str) -> FixedMonth:
