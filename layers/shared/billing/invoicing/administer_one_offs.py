@@ -13,7 +13,7 @@ from datetime import date
 from billing.invoicing.exchange_rates.rules import AwaitedRate
 from billing.invoicing.holds import PendingInvoice
 from billing.invoicing.invoices import InvoiceDraft
-from billing.invoicing.issue_invoices import NOTHING_FOLLOWS, issue_one_offs
+from billing.invoicing.issue_invoices import NOTHING_FOLLOWS, issue_one_offs, state_when_due
 from billing.invoicing.one_off_records import OneOffStore
 from billing.invoicing.one_offs import (
     NET_MAX,
@@ -293,18 +293,9 @@ def _having(state: InvoicingState, one_off: OneOff, today: date) -> Iterator[Pen
 
 
 def _state(billing: BillingContext, today: date, settings: InvoicingSettings) -> InvoicingState:
-    return InvoicingState(
-        billing.subscriber,
-        billing.company,
-        billing.due or due_of(billing.subscriber, billing.period, today),
-        billing.period,
-        billing.credit,
-        billing.taxed_from(settings.seller),
-        billing.vat_check,
-        settings.unconfirmed,
-        billing.exemptions,
-        billing.one_offs.open,
-    )
+    """What decides the invoices to come, also of an account whose first one is not scheduled yet."""
+    due = billing.due or due_of(billing.subscriber, billing.period, today)
+    return state_when_due(billing, due, settings.seller, settings.unconfirmed)
 
 
 def _event(billing: BillingContext, before: OneOff | None, change: OneOffChange, context: RequestContext) -> Event:

@@ -149,12 +149,17 @@ def invoicing_state(
     billing: BillingContext, seller: Address, policy: UnconfirmedVatNumber | None
 ) -> InvoicingState | None:
     """What decides the next invoices of an account. None where no invoices are scheduled."""
-    if billing.due is None:
-        return None
+    return None if billing.due is None else state_when_due(billing, billing.due, seller, policy)
+
+
+def state_when_due(
+    billing: BillingContext, due: InvoicingDue, seller: Address, policy: UnconfirmedVatNumber | None
+) -> InvoicingState:
+    """What decides the next invoices of an account, of which `due` is the first."""
     return InvoicingState(
         billing.subscriber,
         billing.company,
-        billing.due,
+        due,
         billing.period,
         billing.credit,
         billing.taxed_from(seller),
