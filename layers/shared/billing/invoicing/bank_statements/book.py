@@ -74,7 +74,7 @@ def preview_taking_back(
 
     For each part four reads and two queries.
     """
-    for part in entry.parts if entry.decision is None or entry.decision.parts else ():
+    for part in _booked_parts(entry):
         for transfer in recorded(entry, part, store):
             billing = store.billing_context(part.account)
             if billing is not None:
@@ -103,7 +103,7 @@ def take_back(
 
     For each part three reads, two queries and a transaction; one or two transactions more.
     """
-    parts = entry.parts if entry.decision is None or entry.decision.parts else ()  # none of an ignored one
+    parts = _booked_parts(entry)
     for part in parts:
         for transfer in recorded(entry, part, store):
             try:
@@ -117,6 +117,11 @@ def take_back(
     if payer is not None and parts:
         store.forget_payer(payer, {part.account for part in parts})
     return store.save_entry(replace(entry.doubtful(Doubt.TAKEN_BACK), round=entry.round + 1))
+
+
+def _booked_parts(entry: BankEntry) -> tuple[Part, ...]:
+    """The parts of which transfers were recorded; none of an entry that staff have ignored."""
+    return entry.parts if entry.decision is None or entry.decision.parts else ()
 
 
 def recorded(entry: BankEntry, part: Part, store: BankStatementStore) -> list[str]:
