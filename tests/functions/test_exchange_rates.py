@@ -25,6 +25,8 @@ from functions.update_billing_information.app import handler as update
 from tests.api_gateway import NOW, STAFF, Answer, answer, request
 from tests.aws import stored_items
 from tests.company import Company, provisioned
+from tests.functions.clocks import ON_CLOCK, advanced, make
+from tests.functions.clocks import workers as workers  # noqa: PLC0414 - pytest looks for it here
 from tests.functions.ending import deactivate
 from tests.functions.test_policies import Permission, allowed, used  # noqa: F401 - pytest looks for `used` here
 from tests.functions.test_round_trips import Calls, calls  # noqa: F401 - and for this
@@ -230,6 +232,21 @@ def test_an_invoice_waits_for_its_rate_and_staff_are_told_once(
     assert len(issue_due(NOW + timedelta(hours=4), monkeypatch)) == len(issued) + 2
     assert waiting() == []
     assert [(each.after or {})["day"] for each in recorded("exchange_rate.missing")] == [JANUARY, APRIL]
+
+
+@pytest.mark.usefixtures("workers")
+def test_staff_are_told_of_customers_also_where_a_test_clock_lacked_the_rate_before(
+    company: Company, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert make().status == 201
+    assert provisioned(with_value(ACCOUNT, ON_CLOCK, "account")).status == 201
+    advanced(NOW + timedelta(hours=2))
+
+    issue_due(NOW, monkeypatch)
+
+    missing = recorded("exchange_rate.missing")
+    assert sorted(str(each.account) for each in missing) == [company.account, ON_CLOCK]
+    assert {(each.after or {})["day"] for each in missing} == {JANUARY}
 
 
 def test_previews_work_without_a_rate(company: Company, monkeypatch: pytest.MonkeyPatch) -> None:

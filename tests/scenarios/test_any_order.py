@@ -336,7 +336,7 @@ class Life:
         """The rates of the day for which an invoice waits, if one does."""
         billing = existing(self.world.invoicing.billing_context(ACCOUNT))
         due, ending = billing.due, billing.subscriber.account.ending
-        days = [] if due is None or due.awaits_rate is None else [due.awaits_rate.day]
+        days = [] if due is None or due.awaits is None else [due.awaits.day]
         if self.story.converted and ending is not None and billing.one_offs.open and ending.active_until <= self.today:
             days.append(rate_day(self.instant(ending.active_until, time())))
         days = [each for each in days if self.exchange.rates(each) is None]

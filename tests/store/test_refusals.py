@@ -321,9 +321,8 @@ VERBS: dict[type[Table], dict[str, Callable[[Any], object]]] = {
         "payable": lambda store: store.payable([Located("LV-2026-000001", ID, TODAY)]),
     },
     InvoiceStore: {
-        "await_tax": lambda store: store.await_tax(CONTEXT, AWAITED_TAX, EVENT, is_due=True),
-        "is_told_of_tax": lambda store: store.is_told_of_tax("CH", ID),
         "await_rate": lambda store: store.await_rate(CONTEXT, AWAITED, EVENT, is_due=True),
+        "is_told": lambda store: store.is_told(AWAITED_TAX, ID),
         "advance": lambda store: store.advance(CONTEXT, FIXED, [EVENT]),
         "hold": lambda store: store.hold(CONTEXT, HOLD, EVENT),
         "held": lambda store: store.held(**LIST),
@@ -427,7 +426,6 @@ VERBS: dict[type[Table], dict[str, Callable[[Any], object]]] = {
         "under_way": lambda store: [*store.under_way()],
     },
     RateReads: {
-        "is_told": lambda store: store.is_told(AWAITED),
         "rates": lambda store: store.rates(TODAY),
     },
     ReactivationStore: {

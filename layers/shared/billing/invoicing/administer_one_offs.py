@@ -30,11 +30,11 @@ from billing.invoicing.one_offs import (
     line_at_once,
     settled,
 )
+from billing.invoicing.rate_hold import wait_for_rate, wait_for_tax_rate
 from billing.invoicing.records import BillingContext
-from billing.invoicing.seller_currency import ExchangeRateUnknown, in_sellers_currency, wait_for_rate
+from billing.invoicing.seller_currency import ExchangeRateUnknown, in_sellers_currency
 from billing.invoicing.settings import InvoicingSettings
 from billing.invoicing.tax import TaxRule
-from billing.invoicing.tax_rate_hold import wait_for_tax_rate
 from billing.invoicing.tax_rates.rules import TaxRateUnknown
 from billing.invoicing.to_come import (
     InvoicingState,

@@ -16,14 +16,13 @@ class InvoicingDue:
     """The contract month to invoice next, counted from 0 at the contract's start.
 
     Every contract month is processed. Only those where a paid period begins or a tier changes have an invoice.
-    `settled` are the decisions whose tier changes are already invoiced for the running paid period. `awaits_rate` is
-    the exchange rate that the month's invoice waits for, `awaits_tax` the seller's own tax rate; None for none.
+    `settled` are the decisions whose tier changes are already invoiced for the running paid period. `awaits` is
+    the rate that the month's invoice waits for, an exchange rate or one of the seller's own tax; None for none.
     """
 
     month: int
     settled: tuple[str, ...] = ()
-    awaits_rate: AwaitedRate | None = None
-    awaits_tax: AwaitedTaxRate | None = None
+    awaits: AwaitedRate | AwaitedTaxRate | None = None
 
 
 def invoicing_due_at(due: InvoicingDue, contract: Contract) -> datetime:

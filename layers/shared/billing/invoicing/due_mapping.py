@@ -7,22 +7,22 @@ from datetime import date
 
 from billing.invoicing.due import CollectionDue, InvoicingDue
 from billing.invoicing.exchange_rates.mapping import awaited_from
+from billing.invoicing.tax import AwaitedTaxRate
 from billing.invoicing.tax_rates.mapping import awaited_tax_from
 from billing.platform.dynamodb.bodies import parsed, text
 
 
 def invoicing_due_body(due: InvoicingDue) -> str:
-    body = asdict(due)
-    for name in ("awaits_rate", "awaits_tax"):
-        if body[name] is None:
-            del body[name]  # as older items were written: a condition compares the whole body
+    body: dict[str, object] = {"month": due.month, "settled": due.settled}
+    if due.awaits is not None:  # without it as older items were written: a condition compares the whole body
+        body["awaits_tax" if isinstance(due.awaits, AwaitedTaxRate) else "awaits_rate"] = asdict(due.awaits)
     return text(body)
 
 
 def invoicing_due_from(stored: str) -> InvoicingDue:
     body = parsed(stored)
-    rate, tax = awaited_from(body.get("awaits_rate")), awaited_tax_from(body.get("awaits_tax"))
-    return InvoicingDue(body["month"], tuple(body["settled"]), rate, tax)
+    awaits = awaited_from(body.get("awaits_rate")) or awaited_tax_from(body.get("awaits_tax"))
+    return InvoicingDue(body["month"], tuple(body["settled"]), awaits)
 
 
 def day_body(day: date) -> str:

@@ -27,12 +27,12 @@ from billing.invoicing.invoices import DocumentKind, InvoiceDraft, IssuedInvoice
 from billing.invoicing.numbering import NextNumber, NumberTaken
 from billing.invoicing.one_offs import Mark, OneOff, lapsed, settled
 from billing.invoicing.periods import FixedMonth, fix_month, rebuilt
+from billing.invoicing.rate_hold import wait_for_rate, wait_for_tax_rate
 from billing.invoicing.records import BillingContext, InvoiceStore, WholeInvoice
-from billing.invoicing.seller_currency import in_sellers_currency, wait_for_rate
+from billing.invoicing.seller_currency import in_sellers_currency
 from billing.invoicing.settings import InvoicingSettings, UnconfirmedVatNumber
 from billing.invoicing.take_back import credited_already, next_take_back, write_take_back
 from billing.invoicing.tax import TaxRule
-from billing.invoicing.tax_rate_hold import wait_for_tax_rate
 from billing.invoicing.to_come import InvoicingState, draft_at_end, draft_of, invoices_to_come, next_invoice
 from billing.invoicing.vat_number_hold import waits_for_vat_number
 from billing.invoicing.vat_territories import Address

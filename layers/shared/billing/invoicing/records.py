@@ -691,35 +691,26 @@ class InvoiceStore(RateReads):
             write.require_account(account)
             write.due_if(None, account, Job.VAT_NUMBER, due.at, vat_number_due_body(due))
 
-    def await_rate(self, context: BillingContext, awaited: AwaitedRate, event: Event | None, *, is_due: bool) -> None:
-        """Writes that the due month waits for an exchange rate, if it `is_due`, and that staff are told, with an event.
+    def is_told(self, awaited: AwaitedRate | AwaitedTaxRate, account: str) -> bool:
+        """Whether staff were told that this rate is missing, of the real accounts or of those on the same test clock.
+        One get."""
+        return self._reads.get(*_missing_rate_key(awaited, account)) is not None
+
+    def await_rate(
+        self, context: BillingContext, awaited: AwaitedRate | AwaitedTaxRate, event: Event | None, *, is_due: bool
+    ) -> None:
+        """Writes that the due month waits for a rate, if it `is_due`, and that staff are told, with an event.
 
         Raises ConcurrentChange when the due item has changed, or when staff were told meanwhile. One transaction.
         """
+        account = context.subscriber.account.id
         with self._transaction() as write:
-            write.require_account(context.subscriber.account.id)
+            write.require_account(account)
             if is_due and context.due is not None:
-                set_renewal_due(write, context, replace(context.due, awaits_rate=awaited, awaits_tax=None))
+                set_renewal_due(write, context, replace(context.due, awaits=awaited))
             if event is not None:
-                write.record_with(event, lambda recorded: _missing_rate_item(awaited, recorded))
-
-    def is_told_of_tax(self, country: str, account: str) -> bool:
-        """Whether staff were told that the tax rate of a country is missing, of the real accounts or of those on the
-        same test clock. One get."""
-        return self._reads.get(keys.TAX_RATES, keys.tax_rate_missing(country, account)) is not None
-
-    def await_tax(self, context: BillingContext, awaited: AwaitedTaxRate, event: Event | None, *, is_due: bool) -> None:
-        """Writes that the due month waits for a tax rate of staff, if it `is_due`, and that they are told, with an
-        event.
-
-        Raises ConcurrentChange when the due item has changed, or when staff were told meanwhile. One transaction.
-        """
-        with self._transaction() as write:
-            write.require_account(context.subscriber.account.id)
-            if is_due and context.due is not None:
-                set_renewal_due(write, context, replace(context.due, awaits_tax=awaited, awaits_rate=None))
-            if event is not None:
-                write.record_with(event, lambda recorded: _missing_tax_item(awaited, recorded))
+                key = _missing_rate_key(awaited, account)
+                write.record_with(event, lambda recorded: _missing_rate_item(key, recorded))
 
     def schedule(self, context: BillingContext, due: InvoicingDue) -> None:
         """Writes the first due item of invoicing. Raises ConcurrentChange where one exists. One transaction."""
@@ -842,10 +833,8 @@ def set_renewal_due(
     account = context.subscriber.account
     before = None if context.due is None else invoicing_due_body(context.due)
     at = invoicing_due_at(due, contract or account.contract)
-    rate, tax = due.awaits_rate, due.awaits_tax
-    waits = None if rate is None else (keys.AWAITS_RATE, keys.awaits_rate(rate.day, account.id))
-    if tax is not None:
-        waits = keys.AWAITS_TAX, keys.awaits_rate(tax.day, account.id)
+    waiting = keys.AWAITS_TAX if isinstance(due.awaits, AwaitedTaxRate) else keys.AWAITS_RATE
+    waits = None if due.awaits is None else (waiting, keys.awaits_rate(due.awaits.day, account.id))
     write.due_if(before, account.id, Job.RENEWAL, at, invoicing_due_body(due), waits)
 
 
@@ -929,19 +918,14 @@ def _registered_from(series: str, row: Row) -> RegisteredNumber:
     return RegisteredNumber(series, body["count"], day, total, tax, seller_tax)
 
 
-def _missing_rate_item(awaited: AwaitedRate, event: Event) -> Item:
-    key, expires_at = keys.rate_missing(awaited.day, awaited.currency), event.time + RATE_MISSING_KEPT
-    return Item(keys.EXCHANGE_RATES, key, text({"event": event.id}), expires_at=expires_at)
+def _missing_rate_key(awaited: AwaitedRate | AwaitedTaxRate, account: str) -> tuple[str, str]:
+    if isinstance(awaited, AwaitedTaxRate):
+        return keys.TAX_RATES, keys.tax_rate_missing(awaited.country, account)
+    return keys.EXCHANGE_RATES, keys.rate_missing(awaited.day, awaited.currency, account)
 
 
-def _missing_tax_item(awaited: AwaitedTaxRate, event: Event) -> Item:
-    expires_at = event.time + RATE_MISSING_KEPT
-    return Item(
-        keys.TAX_RATES,
-        keys.tax_rate_missing(awaited.country, str(event.account)),
-        text({"event": event.id}),
-        expires_at=expires_at,
-    )
+def _missing_rate_item(key: tuple[str, str], event: Event) -> Item:
+    return Item(*key, text({"event": event.id}), expires_at=event.time + RATE_MISSING_KEPT)
 
 
 def _hold_item(hold: InvoicingHold) -> Item:

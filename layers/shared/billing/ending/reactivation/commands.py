@@ -38,11 +38,11 @@ from billing.invoicing.issue_invoices import (
 )
 from billing.invoicing.numbering import NextNumber
 from billing.invoicing.periods import FixedMonth, fix_month
+from billing.invoicing.rate_hold import wait_for_rate, wait_for_tax_rate
 from billing.invoicing.records import BillingContext, WholeInvoice
-from billing.invoicing.seller_currency import ExchangeRateUnknown, in_sellers_currency, wait_for_rate
+from billing.invoicing.seller_currency import ExchangeRateUnknown, in_sellers_currency
 from billing.invoicing.settings import InvoicingSettings
 from billing.invoicing.tax import TaxRule
-from billing.invoicing.tax_rate_hold import wait_for_tax_rate
 from billing.invoicing.tax_rates.rules import TaxRateUnknown
 from billing.invoicing.vat_number_hold import waits_for_vat_number
 from billing.invoicing.vat_numbers.rules import VatNumberUnconfirmed, tax_on_sale

@@ -32,10 +32,6 @@ class RateReads(Table):
         row = self._reads.get(keys.EXCHANGE_RATES, keys.rates(day))
         return None if row is None else _rates_of(row)
 
-    def is_told(self, awaited: AwaitedRate) -> bool:
-        """Whether staff were told that this rate is missing. One get."""
-        return self._reads.get(keys.EXCHANGE_RATES, keys.rate_missing(awaited.day, awaited.currency)) is not None
-
 
 class ExchangeRateStore(RateReads):
     """Reads and writes exchange rates in the table."""

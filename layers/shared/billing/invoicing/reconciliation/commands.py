@@ -141,7 +141,7 @@ def _is_waiting(recorded: RecordedBooks, hold: InvoicingHold | None, settings: I
     has a list."""
     context = recorded.context
     due = context.due
-    if due is not None and (due.awaits_rate is not None or due.awaits_tax is not None):
+    if due is not None and due.awaits is not None:
         return True
     if hold is not None and hold.is_waiting(context.subscriber.account.contract.start):
         return True

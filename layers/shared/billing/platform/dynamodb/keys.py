@@ -640,9 +640,9 @@ def rates(day: date) -> str:
     return f"{RATES}{day.isoformat()}"
 
 
-def rate_missing(day: date, currency: str) -> str:
-    """That staff were told of a missing rate of a currency."""
-    return f"{RATE_MISSING}{day.isoformat()}#{currency}"
+def rate_missing(day: date, currency: str, account: str) -> str:
+    """That staff were told of a missing rate of a currency, for an account; a test clock has its own."""
+    return on_clock(f"{RATE_MISSING}{day.isoformat()}#{currency}", clock_of(account))
 
 
 def tax_rate_missing(country: str, account: str) -> str:
