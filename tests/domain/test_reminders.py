@@ -80,6 +80,14 @@ def test_a_new_pause_takes_the_place_of_the_old_one() -> None:
     assert sent(lived([*range(15, 60)], twice)) == [(1, 7), (2, 34), (3, 48)]
 
 
+def test_a_pause_from_before_the_due_day_loses_no_day_when_it_is_changed() -> None:
+    changed = lived([*range(1, 40)], NOT_REMINDED.paused(None, "disputed", day(-10))).paused(day(43), "ends", day(40))
+
+    assert sent(lived([*range(40, 90)], changed)) == [(1, 50), (2, 57), (3, 71)]
+    reworded = NOT_REMINDED.paused(None, "disputed", day(1)).paused(None, "in words", day(6))
+    assert sent(lived([*range(60, 110)], lived([7], reworded).resumed(day(60)))) == [(1, 66), (2, 73), (3, 87)]
+
+
 def test_an_invoice_that_is_owed_again_begins_anew_and_keeps_what_was_sent() -> None:
     again = lived([*range(1, 60)]).ended().planned(day(100), DAYS, day(100))
 

@@ -148,6 +148,17 @@ def test_a_pause_that_has_a_last_day_ends_by_itself() -> None:
     assert reminded(till) == [(1, 7), (2, 44), (3, 58)]
 
 
+def test_a_pause_from_before_the_due_day_may_be_given_an_end() -> None:
+    till = by_transfer()
+    days_lived(till, 3)
+    pause(till, None)
+    days_lived(till, TERM + 37)
+    pause(till, till.day.date() + timedelta(days=3))
+    days_lived(till, 40)
+
+    assert reminded(till) == [(1, 50), (2, 57), (3, 71)]
+
+
 def test_a_paused_invoice_is_still_charged() -> None:
     till = Till(issued=False)
     till.card(DECLINED)

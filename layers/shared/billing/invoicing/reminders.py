@@ -116,13 +116,17 @@ class Reminders:
         return replace(self, sent=(*self.sent, sent), next_on=None).planned(since, days, today)
 
     def paused(self, until: date | None, reason: str, today: date) -> Reminders:
-        """The reminders with another pause from today on."""
+        """The reminders with another pause from today on, or with the rest of the one that lasts."""
         resumed = self.resumed(today)
+        earlier = resumed.pause
+        # One that is not counted yet, because nothing was planned, goes on: a change of its end or reason takes none
+        # of its days away.
+        since = today if earlier is None or earlier.until != today else earlier.since
         held_days = None if resumed.next_on is None else max(1, (resumed.next_on - today).days)
         next_on = None
         if until is not None and held_days is not None:
             next_on = until + timedelta(days=held_days)
-        return replace(resumed, next_on=next_on, pause=ReminderPause(today, until, reason, held_days))
+        return replace(resumed, next_on=next_on, pause=ReminderPause(since, until, reason, held_days))
 
     def resumed(self, today: date) -> Reminders:
         """The reminders without a pause. What was to come comes as many days later as the pause has lasted."""
