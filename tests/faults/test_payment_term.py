@@ -78,6 +78,31 @@ def test_an_account_that_pays_by_card_uses_the_term_once_it_pays_by_transfer() -
     assert till[FIRST][0] == "past_due", "a later term does not move the day that was given"
 
 
+def test_a_change_to_transfers_on_the_day_of_issue_gives_the_whole_term() -> None:
+    till = Till(issued=False)
+    till.card(DECLINED)
+    till.issue()
+    till.collect()
+    till.by_transfer()
+    agreed_on = till.day.date()
+    till.next_day()
+    till.collect_when_due()
+
+    assert till[FIRST][0] == "open"
+    assert till.documents()[FIRST].payment.transfer_by == agreed_on + timedelta(days=14)
+
+
+def test_a_term_that_grows_on_the_day_of_issue_moves_no_due_day() -> None:
+    till = Till(issued=False)
+    till.by_transfer()
+    till.issue()
+    give(90, till)
+    till.next_day(15)
+    till.collect_when_due()
+
+    assert till[FIRST][0] == "past_due"
+
+
 def test_a_card_keeps_the_term_of_the_account() -> None:
     till = Till(issued=False)
     give(30, till)

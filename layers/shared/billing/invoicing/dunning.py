@@ -247,9 +247,13 @@ def due_on(method: Method | None, today: date, term_days: int, sepa_notice_days:
 def transferred_by(invoice: InvoiceSummary, agreed_on: date | None, term_days: int) -> date:
     """The due date of an invoice that is paid by bank transfer.
 
-    A customer who pays by transfer only since `agreed_on` has the whole term from that day (DESIGN 3.6.4).
+    A customer who pays by transfer only since `agreed_on` has the whole term from that day (DESIGN 3.6.4). So has one
+    who agrees on the day of an invoice that was to be charged on that very day.
     """
-    if agreed_on is None or agreed_on <= invoice.produced_on:
+    is_charged_at_once = invoice.due_on == invoice.produced_on
+    if agreed_on is None or agreed_on < invoice.produced_on:
+        return invoice.due_on
+    if agreed_on == invoice.produced_on and not is_charged_at_once:
         return invoice.due_on
     return max(invoice.due_on, agreed_on + timedelta(days=term_days))
 
