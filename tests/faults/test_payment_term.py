@@ -103,6 +103,31 @@ def test_a_term_that_grows_on_the_day_of_issue_moves_no_due_day() -> None:
     assert till[FIRST][0] == "past_due"
 
 
+def test_an_invoice_whose_transfer_is_taken_back_keeps_the_day_that_it_was_given() -> None:
+    till = Till(issued=False)
+    give(60, till)
+    till.card(DECLINED)
+    till.issue()
+    till.collect()
+    till.by_transfer()
+    till.next_day(10)
+    till.collect_when_due()
+    until = till.documents()[FIRST].payment.transfer_by
+    left = till[FIRST][1]
+    transfer = till.pays(left, (FIRST, left))
+    till.next_day(20)
+    give(14, till)
+    till.takes_back(transfer)
+
+    assert till[FIRST][0] == "open"
+    assert till.documents()[FIRST].payment.transfer_by == until
+    give(90, till)
+    for _ in range(60):
+        till.next_day()
+        till.collect_when_due()
+    assert till[FIRST][0] == "past_due"
+
+
 def test_a_card_keeps_the_term_of_the_account() -> None:
     till = Till(issued=False)
     give(30, till)

@@ -12,7 +12,7 @@ from datetime import date, timedelta
 
 from billing.invoicing.apply_credit import apply_credit
 from billing.invoicing.collect_payments import after, agreed_day, merged, without_intent
-from billing.invoicing.dunning import AlreadyPaid, InvoicePayment, transferred_by
+from billing.invoicing.dunning import AlreadyPaid, InvoicePayment, transfer_due
 from billing.invoicing.entries import received
 from billing.invoicing.payment_events import payment_events
 from billing.invoicing.records import BillingContext, InvoiceRecord, PaymentChange
@@ -145,12 +145,15 @@ def _owed_again(
 ) -> InvoicePayment:
     shown = billing.profile.shown
     by_transfer = shown is not None and shown.method is Method.BANK_TRANSFER
-    until = transferred_by(record.invoice, agreed_day(billing), settings.term_days) if by_transfer else None
+    agreed, term_days = agreed_day(billing), billing.profile.payment_term(settings.term_days)
+    until = transfer_due(payment, record.invoice, agreed, term_days) if by_transfer else None
     is_debited = shown is not None and shown.method is Method.SEPA_DEBIT
     charged_from = today + max(DAY, timedelta(days=settings.sepa_notice_days if is_debited else 0))
     if payment.reference == reference:
         payment = replace(payment, reference=None, method=payment.method if received(payment.entries) > 0 else None)
-    return owed_again(record.payment, payment, awaited_until=until, charged_from=charged_from, today=today)
+    return owed_again(
+        record.payment, payment, awaited_until=until, agreed_on=agreed, charged_from=charged_from, today=today
+    )
 
 
 def _again(change: PaymentChange, *, is_charged: bool) -> OwedAgain:

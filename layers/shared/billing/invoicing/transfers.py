@@ -289,12 +289,19 @@ def owable(payment: InvoicePayment) -> int:
 
 
 def owed_again(
-    before: InvoicePayment, payment: InvoicePayment, *, awaited_until: date | None, charged_from: date, today: date
+    before: InvoicePayment,
+    payment: InvoicePayment,
+    *,
+    awaited_until: date | None,
+    agreed_on: date | None,
+    charged_from: date,
+    today: date,
 ) -> InvoicePayment:
     """The payment of an invoice that is owed again. One that was not settled goes on as it was.
 
-    With `awaited_until` the customer transfers: past due if that day is over, else looked at on the day after. Without
-    it the invoice is charged, not before `charged_from`: the customer is told first. Its retry days begin again.
+    With `awaited_until` the customer transfers, since `agreed_on`: past due if that day is over, else looked at on the
+    day after. Without it the invoice is charged, not before `charged_from`: the customer is told first. Its retry days
+    begin again.
     """
     if not payment.left:
         return payment
@@ -305,4 +312,4 @@ def owed_again(
     )
     if awaited_until is None:
         return replace(again, next_attempt_on=charged_from)
-    return mark_past_due(again) if awaited_until < today else awaiting_transfer(again, awaited_until)
+    return mark_past_due(again) if awaited_until < today else awaiting_transfer(again, awaited_until, agreed_on)
