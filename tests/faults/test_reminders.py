@@ -204,6 +204,20 @@ def test_a_change_to_transfers_gives_the_whole_term_before_the_first_reminder() 
     assert reminded(till) == [(1, 7), (1, 7), (2, 14), (3, 28)]
 
 
+def test_an_invoice_whose_transfer_is_taken_back_and_whose_card_fails_begins_with_the_first_one() -> None:
+    till = Till(issued=False)
+    till.card(DECLINED)
+    till.issue()
+    till.collect()
+    left = till[FIRST][1]
+    transfer = till.pays(left, (FIRST, left))
+    days_lived(till, 100)
+    till.takes_back(transfer)
+    days_lived(till, 40)
+
+    assert [number for number, _ in reminded(till)] == [1, 2, 3]
+
+
 def test_an_invoice_that_is_past_due_since_an_earlier_release_begins_with_the_first_one() -> None:
     till = by_transfer()
     days_lived(till, TERM + 2)

@@ -144,10 +144,11 @@ class Reminders:
             next_on = today + timedelta(days=pause.held_days)
         return replace(self, pause=None, waited_days=waited, next_on=next_on)
 
-    def begun_again(self) -> Reminders:
-        """The reminders of an invoice that has another due day: they count from that one. A pause goes on."""
+    def begun_again(self, since: date | None = None) -> Reminders:
+        """The reminders of an invoice that has another due day: they count from that one, or from the day `since` on
+        which it is charged again. A pause goes on."""
         pause = None if self.pause is None else replace(self.pause, held_days=None)
-        return Reminders(sent=self.sent, pause=pause)
+        return Reminders(sent=self.sent, since=since, pause=pause)
 
     def ended(self) -> Reminders:
         """The reminders of an invoice of which nothing is left. What was sent is kept."""
