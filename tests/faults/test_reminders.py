@@ -218,6 +218,22 @@ def test_an_invoice_whose_transfer_is_taken_back_and_whose_card_fails_begins_wit
     assert [number for number, _ in reminded(till)] == [1, 2, 3]
 
 
+def test_nothing_is_reminded_of_while_a_debit_is_announced() -> None:
+    till = Till(issued=False, notice=5)
+    till.card(DECLINED)
+    till.issue()
+    till.collect()
+    days_lived(till, 10)
+    till.debit()
+    payment = till.documents()[FIRST].payment
+    assert till[FIRST][0] == "open", "it is tried again"
+    assert payment.retried_on == till.day.date() + timedelta(days=5)
+    days_lived(till, 5)
+
+    assert till[FIRST][0] == "in_transit"
+    assert reminded(till) == [(1, 7)], "the second one was due in the days of the notice"
+
+
 def test_an_invoice_that_is_past_due_since_an_earlier_release_begins_with_the_first_one() -> None:
     till = by_transfer()
     days_lived(till, TERM + 2)

@@ -31,6 +31,7 @@ from billing.invoicing.dunning import (
     InvoicePayment,
     after_charge,
     after_failure,
+    awaiting_debit,
     awaiting_transfer,
     begin_refund,
     debited_from,
@@ -497,7 +498,7 @@ def _collect_one(
     if shown is not None and shown.method is Method.SEPA_DEBIT and settings.sepa_notice_days:
         debited_on = debited_from(record.invoice, agreed_day(billing), settings.sepa_notice_days)
         if today < debited_on:
-            return [PaymentChange(record, replace(payment, next_attempt_on=debited_on))]
+            return [PaymentChange(record, awaiting_debit(payment, debited_on))]
     tried_with = billing.profile.charged
     if payment.is_exhausted and payment.tried_with == tried_with and payment.failure is not None:
         return [PaymentChange(record, mark_past_due(payment))]

@@ -419,6 +419,11 @@ def awaiting_transfer(payment: InvoicePayment, until: date, agreed_on: date | No
     )
 
 
+def awaiting_debit(payment: InvoicePayment, debited_on: date) -> InvoicePayment:
+    """The payment of an invoice that is debited on a day: not past due until then, so nobody is reminded."""
+    return replace(payment, is_past_due=False, is_exhausted=False, next_attempt_on=debited_on)
+
+
 def retry_now(payment: InvoicePayment) -> InvoicePayment:
     """The payment before an attempt that an admin asks for: the retry days count from it."""
     return replace(payment, is_exhausted=False, first_failed_on=None)
