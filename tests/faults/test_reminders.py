@@ -234,6 +234,42 @@ def test_nothing_is_reminded_of_while_a_debit_is_announced() -> None:
     assert reminded(till) == [(1, 7)], "the second one was due in the days of the notice"
 
 
+def test_a_mail_about_a_failed_charge_counts_the_days_of_its_reminder_from_the_day_that_it_names() -> None:
+    till = Till(issued=False)
+    till.card(DECLINED)
+    till.issue()
+    till.collect()
+    days_lived(till, 10)
+    till.by_transfer()
+    days_lived(till, TERM + 11)
+    till.card(DECLINED)
+    days_lived(till, 7)
+
+    [*_, failed] = of_first(till.world, "payment.failed")
+    [*_, last] = of_first(till.world)
+    assert last["after"]["mailed_with"] == "payment.failed"
+    assert failed["after"]["reminder"] == {"number": 2, "days_past_due": last["after"]["days_past_due"]}
+    assert failed["after"]["due_on"] == last["after"]["due_on"]
+
+
+def test_what_is_told_of_a_transfer_has_the_due_day_of_the_reminders() -> None:
+    till = Till(issued=False)
+    till.card(DECLINED)
+    till.issue()
+    till.collect()
+    days_lived(till, 10)
+    till.by_transfer()
+    due = str(till.day.date() + timedelta(days=TERM))
+    transfer = till.pays(100, (FIRST, 100))
+    taken = till.takes_back(transfer)
+    days_lived(till, TERM + 7)
+
+    [[part]] = [each["after"]["invoices"] for each in till.events("transfer.recorded")]
+    [[again]] = [each["after"]["invoices"] for each in till.events("transfer.taken_back")]
+    assert [part["due_on"], again["due_on"], str(taken.invoices[0].due_on)] == [due] * 3
+    assert of_first(till.world)[-1]["after"]["due_on"] == due
+
+
 def test_an_invoice_that_is_past_due_since_an_earlier_release_begins_with_the_first_one() -> None:
     till = by_transfer()
     days_lived(till, TERM + 2)

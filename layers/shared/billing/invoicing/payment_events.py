@@ -86,20 +86,21 @@ def _facts(change: PaymentChange, consent_page: str) -> Iterator[tuple[EventType
             yield _paid(change)
         return
     if payment.attempts > before.attempts and invoice.corrects is None:
-        sent = new_reminder(change)
+        sent, reminded_on = new_reminder(change), reminded_of(payment, invoice)
         is_asked = payment.failure is PaymentFailure.AUTHENTICATION_REQUIRED and consent_page
         yield (
             EventType.PAYMENT_FAILED,
             {
                 "number": invoice.number,
-                "due_on": invoice.due_on,
+                # The mail counts the days of its reminder from the day that the reminder has.
+                "due_on": invoice.due_on if sent is None else reminded_on,
                 "total": left,
                 "reason": payment.failure,
                 "next_attempt_on": payment.retried_on,
                 "authenticate_at": f"{consent_page}/invoices/{invoice.number}" if is_asked else None,
                 "reminder": None
                 if sent is None
-                else {"number": sent.number, "days_past_due": (sent.on - reminded_of(payment, invoice)).days},
+                else {"number": sent.number, "days_past_due": (sent.on - reminded_on).days},
             },
         )
     if payment.status is InvoiceStatus.PAST_DUE and before.status is not InvoiceStatus.PAST_DUE:

@@ -18,6 +18,7 @@ from billing.invoicing.entries import EntryKind, sum_of
 from billing.invoicing.invoices import InvoiceStatus
 from billing.invoicing.payment_events import payment_events
 from billing.invoicing.records import BillingContext, InvoiceRecord, PaymentChange
+from billing.invoicing.remind import reminded_of
 from billing.invoicing.transfer_records import TransferStore
 from billing.invoicing.transfers import (
     SHARES_MAX,
@@ -393,7 +394,7 @@ def _after(transfer: Transfer, changes: Sequence[PaymentChange], credit: Money) 
     def paid(share: Share) -> Facts:
         return {
             "number": share.invoice,
-            "due_on": records[share.invoice].invoice.due_on,
+            "due_on": reminded_of(records[share.invoice].payment, records[share.invoice].invoice),
             "amount": asdict(Money(share.amount, currency)),
             "credit": asdict(Money(share.credit, currency)),
             "left": asdict(Money(share.left, currency)),

@@ -16,6 +16,7 @@ from billing.invoicing.dunning import AlreadyPaid, InvoicePayment, transfer_due
 from billing.invoicing.entries import received
 from billing.invoicing.payment_events import payment_events
 from billing.invoicing.records import BillingContext, InvoiceRecord, PaymentChange
+from billing.invoicing.remind import reminded_of
 from billing.invoicing.settings import InvoicingSettings
 from billing.invoicing.transfer_records import TransferStore, is_open
 from billing.invoicing.transfers import Reversal, TakingBack, Transfer, owed_again
@@ -160,7 +161,7 @@ def _again(change: PaymentChange, *, is_charged: bool) -> OwedAgain:
     invoice, payment = change.record.invoice, change.payment
     return OwedAgain(
         invoice.number,
-        invoice.due_on,
+        reminded_of(payment, invoice),
         change.record.payment.left,
         payment.left,
         payment.status,
