@@ -315,6 +315,18 @@ def test_credit_notes_of_all_kinds_never_exceed_their_invoice(
         assert total == issued.draft.total.amount, "the last note is of all that is left"
 
 
+def test_no_part_comes_to_nothing() -> None:
+    """Of 100.00 are 99.90 taken off: a cent of it is a thousandth of a cent."""
+    sample = of_lines(10_000, -9_990)
+    lines = (*sample.draft.lines[:-1], replace(sample.draft.lines[-1], product=None))
+    issued = replace(sample, draft=replace(sample.draft, lines=lines))
+
+    whole, credited = to_credit(issued, paid(issued), None, (RequestedPart(0, 1),))
+    with pytest.raises(RuleViolation, match="comes to nothing") as refused:
+        credit_note_draft(issued, paid(issued), whole, credited)
+    assert [each.path for each in refused.value.violations] == [("parts",)]
+
+
 def test_what_is_taken_back_of_a_payment_in_transit_is_credit_once_it_has_arrived() -> None:
     issued = of_lines(10_000)
     in_transit = replace(opened(issued), is_in_transit=True, payment_intent_id="pi_1")
@@ -358,9 +370,10 @@ def test_parts_and_lines_add_up_to_the_invoice(
     for number, (position, amount) in enumerate(parts):
         try:
             whole, credited = to_credit(issued, payment, None, (RequestedPart(position % len(nets), amount),))
+            draft = credit_note_draft(issued, payment, whole, credited)
         except (AlreadyCredited, RuleViolation):
             continue
-        draft = credit_note_draft(issued, payment, whole, credited)
+        assert draft.net.amount < 0 or whole, "a part is never nothing"
         correction = Correction(issued.number, STARTS, whole, "a part", credited)
         money = allocate(issued, payment, correction, f"CN-{number}", -draft.total.amount, TODAY)
         assert -draft.total.amount == money.pre_payment + money.refunded + money.credit_balance

@@ -177,7 +177,7 @@ def credit_note_draft(
 
     Each line has its share of what is taken off the whole. The credit notes of an invoice never exceed its total, and
     those of all of its lines add up to it, tax included. Raises AlreadyCredited where nothing is left of these lines;
-    RuleViolation where discounts make their sum negative.
+    RuleViolation where discounts make their sum negative, or that of parts nothing.
     """
     net = payment.credited_net - _credited_net(invoice, payment, {*lines}, parts)
     remaining, rest = _lines_left(invoice, payment), _rest_of_lines(invoice, payment)
@@ -199,6 +199,9 @@ def credit_note_draft(
             reversed_lines[-1] = replace(last, net=Money(last.net.amount + share, currency))
     if payment.taken_back and net == 0:
         raise AlreadyCredited
+    if parts and net == 0:
+        detail = "With its share of what is taken off the whole, this comes to nothing."
+        raise RuleViolation(Violation(("parts",), detail, FieldCode.TOO_SMALL, {"min": 1}))
     draft = _reversed_draft(invoice, payment, BillingReason.CORRECTION, tuple(reversed_lines), net)
     if not products or draft.total.amount > 0:
         raise RuleViolation(
