@@ -7,6 +7,7 @@ paid period has too much is taken back by credit notes: what they come to, and t
 
 from __future__ import annotations
 
+import contextlib
 import json
 from calendar import monthrange
 from collections import Counter
@@ -38,11 +39,13 @@ from billing.ending.cancellation.rules import Reason
 from billing.ending.reactivation.commands import complete_reactivation, reactivation_quote, request_reactivation
 from billing.ending.reactivation.records import ReactivationStore
 from billing.invoicing.administer_one_offs import NewOneOff, add_one_off, take_back_one_off
+from billing.invoicing.credit_notes import RequestedPart
 from billing.invoicing.entries import EntryKind, sum_of
 from billing.invoicing.exchange_rates.records import ExchangeRateStore
 from billing.invoicing.exchange_rates.replace import replace_rates
 from billing.invoicing.exchange_rates.rules import DailyRates, rate_day
-from billing.invoicing.invoices import IssuedInvoice
+from billing.invoicing.invoices import BillingReason, IssuedInvoice
+from billing.invoicing.issue_credit_note import issue_credit_note
 from billing.invoicing.issue_invoices import issue_invoices, upcoming
 from billing.invoicing.one_off_records import OneOffStore
 from billing.invoicing.one_offs import OneOffKind
@@ -54,6 +57,7 @@ from billing.invoicing.take_transfer_back import take_transfer_back
 from billing.invoicing.tax import TaxRule
 from billing.invoicing.transfers import BankTransfer, NoInvoice
 from billing.kernel.contract_calendar import INTERVALS_MONTHS, Contract
+from billing.kernel.errors import RuleViolation
 from billing.kernel.events import EventType, RequestContext
 from billing.kernel.money import Money
 from billing.payments.replace_payment_method import set_bank_transfer
@@ -134,7 +138,7 @@ class Story:
 KINDS = (
     *("move", "scale", "scale", "review", "review", "agree", "agree", "agree", "term", "cancel", "cancel", "withdraw"),
     *("reactivate", "reactivate", "forget", "company", "pay", "pay", "unpay", "correct", "correct"),
-    *("charge", "charge", "sorry", "undo"),
+    *("charge", "charge", "sorry", "undo", "credit", "credit"),
 )
 
 
@@ -213,6 +217,7 @@ class Life:
         self.contracts: list[Owed] = []
         self.extras: list[Extra] = []
         self.at_once: dict[str, tuple[int, int]] = {}
+        self.credits: set[str] = set()
         self.moves = {product: VOLUMES[tier] for product, tier in zip(PRICES, story.tiers, strict=True)}
         begin = story.start - timedelta(days=story.ahead)
         self.now = self.instant(begin, NOON)
@@ -714,8 +719,7 @@ class Life:
 
     def correct(self, one: int, other: int) -> None:
         """Staff correct an invoice that no credit note names, at times by a larger amount of a line."""
-        named = {note.corrects.number for note in self.taken_back() if note.corrects}
-        invoices = [each for each in self.issued() if each.number not in named]
+        invoices = self._not_credited()
         if not invoices:
             return
         invoice, store = invoices[one % len(invoices)], self.world.invoicing
@@ -745,6 +749,45 @@ class Life:
         if not self.forgotten:
             before[line.product] += more if right else 0
             assert self._invoiced() == before
+
+    def credit(self, one: int, other: int) -> None:
+        """Staff credit a part of a line of an invoice that no credit note names: its months owe what they owed."""
+        invoices = self._not_credited()
+        if not invoices:
+            return
+        invoice = invoices[one % len(invoices)]
+        lines, before = invoice.draft.lines, self._invoiced()
+        place = one % 2 if lines[1:2] and lines[1].product else 0
+        part = RequestedPart(place, min(lines[place].net.amount, 1 + 113 * other))
+        # With most of the whole taken off, the share of a part may be all of it.
+        may_be_nothing = any(line.product is None for line in lines)
+        with contextlib.suppress(*((RuleViolation,) if may_be_nothing else ())):
+            self._credited(invoice, part)
+        assert self._invoiced() == before
+        self.books_agree()
+
+    def _credited(self, invoice: IssuedInvoice, part: RequestedPart) -> None:
+        store = self.world.invoicing
+        note = issue_credit_note(
+            existing(store.billing_context(ACCOUNT)),
+            invoice.number,
+            None,
+            "Goodwill",
+            parts=(part,),
+            context=self.context,
+            settings=self.settings,
+            store=store,
+            gateway=cast("Any", None),
+        ).invoice
+        event("credited in part")
+        self.credits.add(note.number)
+        # A line that is taken off wholly is credited as a whole, and its months by nothing.
+        assert (note.replaces, note.draft.net.amount <= 0) == (None, True)
+
+    def _not_credited(self) -> list[IssuedInvoice]:
+        """The invoices that no credit note names."""
+        named = {note.corrects.number for note in self.credit_notes() if note.corrects}
+        return [each for each in self.issued() if each.number not in named]
 
     def _invoiced(self) -> Counter[str | None]:
         """What the paid periods have as invoiced, by product."""
@@ -822,7 +865,12 @@ class Life:
         return {each.replaces.number for each in self._documents() if each.replaces}
 
     def taken_back(self) -> list[IssuedInvoice]:
-        """The credit notes of runs. One of a correction has its invoice in the place of the one that it names."""
+        """The credit notes of runs."""
+        return [each for each in self.credit_notes() if each.number not in self.credits]
+
+    def credit_notes(self) -> list[IssuedInvoice]:
+        """The credit notes of runs and of parts. One of a correction has its invoice in the place of the one that it
+        names."""
         return [each for each in self._documents() if each.corrects and each.corrects.replaced_by is None]
 
     def _documents(self) -> list[IssuedInvoice]:
@@ -872,10 +920,13 @@ def lived(story: Story, *, late: bool) -> Life:
         expected = [each for each in owed if each.net > 0]
         assert [_sorted(each) for each in found] == [_sorted(each) for each in expected]
         assert life.free() == sorted(each.since.isoformat() for each in owed if not each.net)
-        notes = life.taken_back()
-        assert _sum_of(dict(_amounts(each)) for each in notes) == _sum_of(
-            dict(each.amounts) for each in owed if each.net < 0
-        )
+        taken_back = _sum_of(dict(_amounts(each)) for each in life.taken_back())
+        too_much = _sum_of(dict(each.amounts) for each in owed if each.net < 0)
+        # What staff have credited of an invoice is not there any more to be taken back.
+        credited = -sum(each.draft.net.amount for each in life.credit_notes() if each.number in life.credits)
+        assert 0 <= sum(taken_back.values()) - sum(too_much.values()) <= credited
+        assert life.credits or taken_back == too_much
+        notes = life.credit_notes()
         assert life.at_once == {
             str(each.draft.lines[0].product): (each.draft.net.amount, each.draft.tax_amount.amount)
             for each in life.issued_at_once()
@@ -916,7 +967,7 @@ def _each_names_its_invoice(invoices: list[IssuedInvoice], notes: list[IssuedInv
         assert {each.tax for each in of_it} <= {invoice.draft.tax}
         assert 0 <= net <= invoice.draft.net.amount
         assert -sum(each.tax_amount.amount for each in of_it) == half_away(net * Fraction(invoice.draft.tax.rate) / 100)
-        assert all(each.net.amount < 0 for each in of_it)
+        assert all(each.net.amount < 0 or each.occasion is BillingReason.CORRECTION for each in of_it)
     assert {each.corrects.number for each in notes if each.corrects} <= {each.number for each in invoices}
 
 
