@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from local.background import tail
@@ -184,10 +185,26 @@ def complete_functions(settings: Settings) -> None:
             )
 
 
+@dataclass(frozen=True, slots=True)
+class DeployedStack:
+    """The outputs and the parameters of a deployed stack, by name."""
+
+    outputs: dict[str, str]
+    parameters: dict[str, str]
+
+
+def deployed_stack(settings: Settings) -> DeployedStack:
+    """The deployed stack. One call of CloudFormation. Raises ClientError if it is not deployed."""
+    [stack] = client(settings, "cloudformation").describe_stacks(StackName=settings.stack)["Stacks"]
+    return DeployedStack(
+        {each["OutputKey"]: each["OutputValue"] for each in stack.get("Outputs", [])},
+        {each["ParameterKey"]: each["ParameterValue"] for each in stack.get("Parameters", [])},
+    )
+
+
 def stack_outputs(settings: Settings) -> dict[str, str]:
     """The outputs of the stack, by name. One call of CloudFormation."""
-    [stack] = client(settings, "cloudformation").describe_stacks(StackName=settings.stack)["Stacks"]
-    return {each["OutputKey"]: each["OutputValue"] for each in stack.get("Outputs", [])}
+    return deployed_stack(settings).outputs
 
 
 def _record_name(settings: Settings) -> str:

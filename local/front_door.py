@@ -1,11 +1,13 @@
-"""The single address of a local Livello: the API, log-in and the sent mail, in one web origin.
+"""The single address of a local Livello: the billing page, the API, log-in and the sent mail, in one web origin.
 
+    /, /assets/*              the billing page: see local.portal_files
     /v1/*                     the API, forwarded to its stage of the emulated gateway
     POST /auth                Cognito's unsigned actions for a browser: log in, reset a password
     POST /auth/oauth2/token   a machine's token
     /mail, /mail.json         the mail that the emulated AWS has sent: see local.mail_pages
 
-It forwards at most REQUESTS_AT_ONCE_MAX requests at once, because the emulator starts a process for each.
+It forwards at most REQUESTS_AT_ONCE_MAX requests at once, because the emulator starts a process for each. The page's
+files do not wait for a turn.
 """
 
 from __future__ import annotations
@@ -29,13 +31,15 @@ from typing import Any
 from billing.platform.http.media_types import XLSX
 from botocore.exceptions import BotoCoreError, ClientError
 
-from local.deployment import stack_outputs
+from local.deployment import DeployedStack, deployed_stack
 from local.local_server import tell_listening
 from local.mail_folder import MailFolder
 from local.mail_pages import mail_reply
 from local.mailbox import Mailbox
+from local.portal_files import PageConfiguration, PortalFiles, content_security_policy
 from local.replies import Refused, Reply
-from local.settings import HOST, HTTP_PORT, Settings
+from local.settings import HOST, HTTP_PORT, PORTAL, Settings
+from local.stripe.process import KEYS
 
 REQUESTS_AT_ONCE_MAX = 4
 UPSTREAM_SECONDS_MAX = 60
@@ -43,8 +47,8 @@ CLIENT_SECONDS_MAX = 60
 BODY_BYTES_MAX = 10 * 1024 * 1024
 """The limit of the API gateway of AWS. The emulated gateway has none."""
 
-API_ID_SECONDS_MAX = 2
-"""How long the API's id is cached. A deployment that changes a route changes the id."""
+STACK_SECONDS_MAX = 2
+"""How long the description of the stack is cached. A deployment that changes a route changes the API's id."""
 
 COGNITO_TARGET = "AWSCognitoIdentityProviderService."
 PUBLIC_COGNITO_ACTIONS = frozenset(
@@ -75,22 +79,39 @@ class Upstream:
 
     settings: Settings
     _turn: threading.BoundedSemaphore = field(default_factory=lambda: threading.BoundedSemaphore(REQUESTS_AT_ONCE_MAX))
-    _api: str = ""
-    _api_read_at: float = float("-inf")
+    _stack: DeployedStack | None = None
+    _stack_read_at: float = float("-inf")
     _reading: threading.Lock = field(default_factory=threading.Lock)
 
     def api(self) -> str:
-        """The API's id, cached for API_ID_SECONDS_MAX. Raises Refused (503) if the stack is not deployed."""
+        """The API's id. Raises Refused (503) if the stack is not deployed."""
+        return self.stack().outputs["ApiId"]
+
+    def page_configuration(self) -> PageConfiguration:
+        """The configuration of the billing page. Raises Refused (503) if the stack is not deployed."""
+        stack = self.stack()
+        return PageConfiguration(
+            vendor=stack.parameters["VendorName"],
+            client_id=stack.outputs["BillingPageClientId"],
+            login=self.settings.address,
+            stripe_script=f"{self.settings.stripe_address}/v3/",
+            stripe_key=KEYS["publishable_key"],
+            support=stack.parameters["ReplyToAddress"] or stack.parameters["SenderAddress"],
+        )
+
+    def stack(self) -> DeployedStack:
+        """The deployed stack, cached for STACK_SECONDS_MAX. Raises Refused (503) if it is not deployed."""
         with self._reading:
-            if time.monotonic() - self._api_read_at > API_ID_SECONDS_MAX:
+            if self._stack is None or time.monotonic() - self._stack_read_at > STACK_SECONDS_MAX:
+                self._stack = None
                 try:
-                    self._api = stack_outputs(self.settings)["ApiId"]
-                except (BotoCoreError, ClientError, KeyError) as failure:
-                    raise Refused(
-                        HTTPStatus.SERVICE_UNAVAILABLE, "Livello is not deployed here, or not running: make run"
-                    ) from failure
-                self._api_read_at = time.monotonic()
-            return self._api
+                    stack = deployed_stack(self.settings)
+                except (BotoCoreError, ClientError) as failure:
+                    raise _not_deployed() from failure
+                if not stack.outputs:  # its first deployment is under way, or has failed
+                    raise _not_deployed()
+                self._stack, self._stack_read_at = stack, time.monotonic()
+            return self._stack
 
     def forward(self, method: str, path: str, headers: dict[str, str], body: bytes | None) -> Reply:
         """Forwards a request to the emulated AWS. Raises Refused (503, 504) if it does not answer."""
@@ -117,14 +138,19 @@ class Upstream:
         return [message for sent in json.loads(reply.body)["messages"].values() for message in sent]
 
 
+def _not_deployed() -> Refused:
+    return Refused(HTTPStatus.SERVICE_UNAVAILABLE, "Livello is not deployed here, or not running: make run")
+
+
 class FrontDoor(http.server.ThreadingHTTPServer):
     """The HTTP server. Listens only on this machine."""
 
     daemon_threads = True
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, portal: Path = PORTAL) -> None:
         super().__init__((HOST, settings.front_door_port), Visit)
         self.upstream = Upstream(settings)
+        self.files = PortalFiles(portal, content_security_policy(settings.stripe_address))
         self.mailbox = Mailbox(MailFolder(settings.mail_folder), self.upstream.ses_messages)
         names = (HOST, "localhost")
         self.hosts = {f"{name}:{settings.front_door_port}" for name in names}
@@ -182,9 +208,23 @@ class Visit(http.server.BaseHTTPRequestHandler):
             return upstream.forward("POST", "/", self._public(headers), body)
         if (self.command, route) == ("POST", "/auth/oauth2/token"):
             return upstream.forward("POST", "/oauth2/token", headers, body)
-        if self.command in {"GET", "HEAD"} and (reply := mail_reply(self.server.mailbox, self.path)) is not None:
+        reply = self._page(route) if self.command in {"GET", "HEAD"} else None
+        if reply is None:
+            raise Refused(
+                HTTPStatus.NOT_FOUND, "Here are: /, /v1/openapi.json, /v1/…, /auth, /auth/oauth2/token, /mail."
+            )
+        return reply
+
+    def _page(self, route: str) -> Reply | None:
+        """The reply to GET of the mailbox or of the billing page; None if neither has the path."""
+        if (reply := mail_reply(self.server.mailbox, self.path)) is not None:
             return reply
-        raise Refused(HTTPStatus.NOT_FOUND, "Here are: /v1/openapi.json, /v1/…, /auth, /auth/oauth2/token, /mail.")
+        settings = self.server.upstream.settings
+        if route == "/" and self.headers["Host"].partition(":")[0] != HOST:
+            # People log in at one origin only, which is the one that may call the API.
+            return Reply(HTTPStatus.FOUND, [("Location", f"{settings.address}{self.path}")], b"")
+        encoding = self.headers.get("Accept-Encoding")
+        return self.server.files.reply(route, encoding, self.server.upstream.page_configuration)
 
     def _body(self) -> bytes | None:
         if "Transfer-Encoding" in self.headers:
@@ -242,9 +282,17 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, required=True)
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--cloud-port", type=int, required=True)
+    parser.add_argument("--stripe-port", type=int, required=True)
     parser.add_argument("--stack", required=True)
     given = parser.parse_args()
-    settings = Settings(given.folder, given.folder, given.cloud_port, given.port, stack=given.stack)
+    settings = Settings(
+        given.folder,
+        given.folder,
+        given.cloud_port,
+        given.port,
+        stripe_port=given.stripe_port,
+        stack=given.stack,
+    )
     with FrontDoor(settings) as door:
         # shutdown() waits for serve_forever(), which runs in this thread.
         signal.signal(signal.SIGTERM, lambda *_: threading.Thread(target=door.shutdown).start())

@@ -14,6 +14,9 @@ ROOT = Path(__file__).parent.parent
 FOLDER = ROOT / ".local"
 """The folder of the stack of `make run`: state, logs, artefacts."""
 
+PORTAL = ROOT / "portal" / "dist"
+"""The built billing page."""
+
 HOST = "127.0.0.1"
 REGION = "eu-central-1"
 

@@ -255,6 +255,7 @@ def front_door(settings: Settings) -> LocalServer:
         options=(
             *("--folder", str(settings.folder)),
             *("--cloud-port", str(settings.cloud_port)),
+            *("--stripe-port", str(settings.stripe_port)),
             *("--stack", settings.stack),
         ),
         code=sorted((ROOT / "local").glob("*.py")),
