@@ -2,6 +2,7 @@
 
     /, /assets/*              the billing page: see local.portal_files
     /v1/*                     the API, forwarded to its stage of the emulated gateway
+    /oauth2/*, /login, …      log-in with a browser: see local.sign_in_pages
     POST /auth                Cognito's unsigned actions for a browser: log in, reset a password
     POST /auth/oauth2/token   a machine's token
     /mail, /mail.json         the mail that the emulated AWS has sent: see local.mail_pages
@@ -39,6 +40,7 @@ from local.mailbox import Mailbox
 from local.portal_files import PageConfiguration, PortalFiles, content_security_policy
 from local.replies import Refused, Reply
 from local.settings import HOST, HTTP_PORT, PORTAL, Settings
+from local.sign_in_pages import Asked, SignInPages
 from local.stripe.process import KEYS
 
 REQUESTS_AT_ONCE_MAX = 4
@@ -151,6 +153,12 @@ class FrontDoor(http.server.ThreadingHTTPServer):
         super().__init__((HOST, settings.front_door_port), Visit)
         self.upstream = Upstream(settings)
         self.files = PortalFiles(portal, content_security_policy(settings.stripe_address))
+        self.sign_in = SignInPages(
+            self.upstream.forward,
+            lambda: self.upstream.stack().parameters["VendorName"],
+            settings.address,
+            settings.cloud_address,
+        )
         self.mailbox = Mailbox(MailFolder(settings.mail_folder), self.upstream.ses_messages)
         names = (HOST, "localhost")
         self.hosts = {f"{name}:{settings.front_door_port}" for name in names}
@@ -208,6 +216,8 @@ class Visit(http.server.BaseHTTPRequestHandler):
             return upstream.forward("POST", "/", self._public(headers), body)
         if (self.command, route) == ("POST", "/auth/oauth2/token"):
             return upstream.forward("POST", "/oauth2/token", headers, body)
+        if (reply := self.server.sign_in.reply(Asked(self.command, self.path, headers, body))) is not None:
+            return reply
         reply = self._page(route) if self.command in {"GET", "HEAD"} else None
         if reply is None:
             raise Refused(

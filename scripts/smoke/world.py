@@ -208,17 +208,18 @@ class World:
 
         Raises Refused if Cognito asks for anything else.
         """
-        cognito, client = self.aws("cognito-idp"), self.output("BillingPageClientId")
-        answer = cognito.initiate_auth(
-            ClientId=client,
-            AuthFlow="USER_PASSWORD_AUTH",
+        cognito = self.aws("cognito-idp")
+        client = {"UserPoolId": self.output("UserPoolId"), "ClientId": self.output("BillingPageClientId")}
+        answer = cognito.admin_initiate_auth(
+            **client,
+            AuthFlow="ADMIN_USER_PASSWORD_AUTH",
             AuthParameters={"USERNAME": email, "PASSWORD": password},
         )
         challenge = answer.get("ChallengeName")
         if challenge == "SOFTWARE_TOKEN_MFA" and secret is not None:
             answer = self._with_code(
-                lambda code: cognito.respond_to_auth_challenge(
-                    ClientId=client,
+                lambda code: cognito.admin_respond_to_auth_challenge(
+                    **client,
                     ChallengeName=challenge,
                     Session=answer["Session"],
                     ChallengeResponses={"USERNAME": email, "SOFTWARE_TOKEN_MFA_CODE": code},
@@ -244,9 +245,10 @@ class World:
     def set_up_factor(self, email: str, password: str) -> str:
         """Sets up an authenticator app for a person, and returns its secret. Needs a log-in without a factor."""
         cognito = self.aws("cognito-idp")
-        access = cognito.initiate_auth(
+        access = cognito.admin_initiate_auth(
+            UserPoolId=self.output("UserPoolId"),
             ClientId=self.output("BillingPageClientId"),
-            AuthFlow="USER_PASSWORD_AUTH",
+            AuthFlow="ADMIN_USER_PASSWORD_AUTH",
             AuthParameters={"USERNAME": email, "PASSWORD": password},
         )["AuthenticationResult"]["AccessToken"]
         secret: str = cognito.associate_software_token(AccessToken=access)["SecretCode"]

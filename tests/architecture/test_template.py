@@ -16,6 +16,7 @@ from billing.platform.http.bodies import FILE_TYPES
 from billing.platform.http.judge import judges_of
 from billing.platform.http.media_types import XLSX
 
+from local.sign_in_words import WORDS
 from scripts.event_schemas import committed, schemas
 from scripts.openapi import document, resolvers, text
 from tests.template import ROOT, resources, template
@@ -96,6 +97,27 @@ def test_people_are_invited_and_never_sign_up() -> None:
     people = resources()["People"]["Properties"]
 
     assert people["AdminCreateUserConfig"] == {"AllowAdminCreateUserOnly": True}
+
+
+def test_the_page_logs_in_by_code_and_takes_no_password_of_its_own_in_the_cloud() -> None:
+    page = resources()["BillingPageClient"]["Properties"]
+
+    assert page["GenerateSecret"] is False
+    assert page["AllowedOAuthFlows"] == ["code"]
+    assert {"openid", "email"} <= {*page["AllowedOAuthScopes"]}, "the API reads the ID token's address"
+    assert page["CallbackURLs"] == page["LogoutURLs"] == [{"Fn::Sub": "${AllowedOrigin}/"}]
+    assert page["PreventUserExistenceErrors"] == "ENABLED"
+    local_only = {"Fn::If": ["IsCloud", {"Ref": "AWS::NoValue"}, "ALLOW_USER_PASSWORD_AUTH"]}
+    assert [each for each in page["ExplicitAuthFlows"] if "ALLOW_USER_PASSWORD_AUTH" in str(each)] == [local_only]
+
+
+def test_the_log_in_pages_name_the_pools_rules_of_passwords() -> None:
+    policy = resources()["People"]["Properties"]["Policies"]["PasswordPolicy"]
+    kinds = [each for each in ("Lowercase", "Numbers", "Symbols", "Uppercase") if policy[f"Require{each}"]]
+
+    assert kinds == ["Lowercase", "Numbers", "Uppercase"], "the words of local/sign_in_words.py"
+    for words in WORDS.values():
+        assert f" {policy['MinimumLength']} " in words.password_rules
 
 
 def test_a_changed_address_counts_once_it_is_verified() -> None:

@@ -18,7 +18,8 @@ from benchmarks.held import concurrency, largest
 from benchmarks.prices import Price
 from scripts.smoke.before import WORKERS
 from scripts.smoke.removal import STACK_COSTS
-from tests.template import ROOT, resources
+from tests.template import ROOT
+from tests.transformed import resolved
 
 EMAIL, PASSWORD = "you@company.example", "A-password-of-staff-1"
 PLACEHOLDER = re.compile(r"<(\w+)>")
@@ -33,14 +34,14 @@ def cognito() -> Iterator[Any]:
 
 @pytest.fixture
 def known(cognito: Any) -> dict[str, str]:
-    """The values of the page's placeholders: a pool and a client with the template's own flows."""
+    """The values of the page's placeholders: a pool and a client with the flows that the template has in the cloud."""
     pool = cognito.create_user_pool(
         PoolName="people", UsernameAttributes=["email"], AutoVerifiedAttributes=["email"], MfaConfiguration="OFF"
     )["UserPool"]["Id"]
     cognito.set_user_pool_mfa_config(
         UserPoolId=pool, SoftwareTokenMfaConfiguration={"Enabled": True}, MfaConfiguration="OPTIONAL"
     )
-    flows = resources()["BillingPageClient"]["Properties"]["ExplicitAuthFlows"]
+    flows = resolved({})["BillingPageClient"]["Properties"]["ExplicitAuthFlows"]
     client = cognito.create_user_pool_client(UserPoolId=pool, ClientName="page", ExplicitAuthFlows=flows)
     cognito.create_group(UserPoolId=pool, GroupName="staff")
     return {
@@ -94,14 +95,14 @@ def _add(given: dict[str, Any], option: str, value: str, shape: Any) -> None:
 STAFF = [
     "admin-create-user",
     "admin-set-user-password",
-    "initiate-auth",
-    "respond-to-auth-challenge",  # of a page that asks for the temporary password itself
+    "admin-initiate-auth",
+    "admin-respond-to-auth-challenge",  # with a temporary password
     "associate-software-token",
     "verify-software-token",
     "set-user-mfa-preference",
     "admin-add-user-to-group",
-    "initiate-auth",
-    "respond-to-auth-challenge",
+    "admin-initiate-auth",
+    "admin-respond-to-auth-challenge",
     "admin-remove-user-from-group",
     "admin-set-user-mfa-preference",
     "admin-user-global-sign-out",
@@ -143,7 +144,7 @@ def test_who_lost_a_phone_logs_in_without_a_factor_again(cognito: Any, known: di
 
 
 def test_the_page_names_the_flows_of_the_template() -> None:
-    flows = resources()["BillingPageClient"]["Properties"]["ExplicitAuthFlows"]
+    flows = resolved({})["BillingPageClient"]["Properties"]["ExplicitAuthFlows"]
 
     assert {f"`{each.removeprefix('ALLOW_')}`" for each in flows} <= set(
         re.findall(r"`[A-Z_]+`", PAGE.read_text("utf-8"))

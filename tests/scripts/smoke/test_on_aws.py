@@ -95,7 +95,7 @@ def test_one_stage_is_there_and_no_other_answers() -> None:
 
 def test_staff_have_no_rights_before_their_second_factor_and_have_them_after() -> None:
     codes: list[str] = []
-    tokens = COGNITO["cognito-idp.initiate_auth"]
+    tokens = COGNITO["cognito-idp.admin_initiate_auth"]
     challenge = {"ChallengeName": "SOFTWARE_TOKEN_MFA", "Session": "session-of-twenty-characters"}
 
     def responded(given: Mapping[str, Any]) -> Any:
@@ -104,11 +104,11 @@ def test_staff_have_no_rights_before_their_second_factor_and_have_them_after() -
 
     calls = {
         **COGNITO,
-        "cognito-idp.initiate_auth": one_after_the_other(tokens, tokens, challenge),
+        "cognito-idp.admin_initiate_auth": one_after_the_other(tokens, tokens, challenge),
         "cognito-idp.associate_software_token": {"SecretCode": SECRET},
         "cognito-idp.verify_software_token": lambda given: codes.append(given["UserCode"]),
         "cognito-idp.set_user_mfa_preference": {},
-        "cognito-idp.respond_to_auth_challenge": responded,
+        "cognito-idp.admin_respond_to_auth_challenge": responded,
     }
     made = world(calls)
     waited: list[float] = []

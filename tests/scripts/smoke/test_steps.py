@@ -336,7 +336,7 @@ COGNITO: dict[str, Any] = {
     "cognito-idp.admin_create_user": {},
     "cognito-idp.admin_set_user_password": {},
     "cognito-idp.admin_add_user_to_group": {},
-    "cognito-idp.initiate_auth": {"AuthenticationResult": {"IdToken": "eyJa.b.c", "AccessToken": "eyJd.e.f"}},
+    "cognito-idp.admin_initiate_auth": {"AuthenticationResult": {"IdToken": "eyJa.b.c", "AccessToken": "eyJd.e.f"}},
 }
 
 
@@ -348,10 +348,12 @@ def test_people_fails_if_staff_without_a_second_factor_have_rights() -> None:
 
 def test_people_fails_with_cognitos_words() -> None:
     """https://docs.aws.amazon.com/cognito/latest/developerguide/quotas.html"""
-    refused = refusal("LimitExceededException", "Attempt limit exceeded, please try after some time.", "InitiateAuth")
-    calls = {**COGNITO, "cognito-idp.initiate_auth": refused}
+    refused = refusal(
+        "LimitExceededException", "Attempt limit exceeded, please try after some time.", "AdminInitiateAuth"
+    )
+    calls = {**COGNITO, "cognito-idp.admin_initiate_auth": refused}
 
-    failed(people.staff, world(calls), "InitiateAuth: LimitExceededException", "A quota of the account is used up")
+    failed(people.staff, world(calls), "AdminInitiateAuth: LimitExceededException", "A quota of the account is used up")
 
 
 def test_people_fails_if_no_code_comes() -> None:
