@@ -82,12 +82,15 @@ LAYER_REQUIREMENTS := $(UV) export --quiet --frozen --no-dev --package billing -
 # Makes the virtual environments, again whenever the lock changes.
 all: $(DEV) $(CLOUD) $(SAM_ENVIRONMENT)
 
+# The billing page is built before Livello starts. A checkout without its sources has the API alone.
+PAGE := $(if $(wildcard portal/package.json),portal)
+
 # Starts Livello on this machine, or deploys what has changed; prints addresses and log-ins.
-run: all
+run: all $(PAGE)
 	@$(BIN) local run
 
 # Runs the past of the demonstration's companies: invoices, charges, autoscaling, and the mail about it.
-year: all
+year: all $(PAGE)
 	@$(BIN) local year
 
 # Tries the running Livello in ten steps, one line each. docs/deploy.md says how to try it in an AWS account.

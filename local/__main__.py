@@ -16,7 +16,7 @@ from pathlib import Path
 from local.demo.companies import COMPANIES, STAFF
 from local.demo.seeding import PASSWORD
 from local.environment import bare_environment, registry_environment, take_on, uv_cache
-from local.settings import FOLDER, PORT_DEFAULTS, ROOT, LocalError, Settings, settings_from_environment
+from local.settings import FOLDER, PORT_DEFAULTS, PORTAL, ROOT, LocalError, Settings, settings_from_environment
 from local.stack import Stack, past_year, start, stop, stop_without_saving
 from local.stripe.process import KEYS
 
@@ -117,6 +117,7 @@ def _welcome(stack: Stack, seconds: float) -> str:
     return f"""
 Livello runs, after {seconds:.0f} s. It holds a demonstration; nothing leaves this machine.
 
+Page      {_page(address)}
 API       {address}/v1
 OpenAPI   {address}/v1/openapi.json
 Mail      {address}/mail
@@ -140,6 +141,10 @@ The product's token (a machine's, to report usage):
 
 make year runs the past of these companies: invoices, charges, autoscaling, month by month.
 make run again deploys what you have changed; make stop keeps the state; make clean deletes it."""
+
+
+def _page(address: str) -> str:
+    return f"{address}/" if (PORTAL / "index.html").is_file() else "not built: make portal"
 
 
 def _own_variables() -> dict[str, str]:

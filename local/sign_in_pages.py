@@ -4,6 +4,7 @@
     POST /login                       checks them, and leads back to the billing page with a code
     GET  /logout                      leads back to the billing page
     POST /oauth2/token                tokens for a code (with its PKCE verifier) or a refresh token
+    POST /oauth2/revoke               ends a session: its refresh token gives no more tokens
     /forgotPassword                   asks for the address, and has Cognito mail a code
     /confirmForgotPassword            takes the code and the new password
     GET  /log-in.css                  the style of these pages
@@ -52,35 +53,38 @@ _POLICY = (
     "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
 _CSS = """
-:root { color-scheme: light dark; --text: #1c2127; --soft: #5c6570; --line: #8a929c; --back: #f3f4f6; --card: #fff;
-  --accent: #1a56b0; --on-accent: #fff; --error: #a4161a; --good: #14612f }
+/* The names and the layer of the page's own style: the vendor's theme.css changes these pages too. */
+@layer base {
+:root { color-scheme: light dark; --accent: #0b5cad; --on-accent: #ffffff; --text: #1b1f24; --faint: #57606a;
+  --back: #f6f8fa; --card: #ffffff; --line: #8a929c; --bad: #a40e26; --good: #116329 }
 @media (prefers-color-scheme: dark) {
-  :root { --text: #e8eaed; --soft: #a8b0ba; --line: #77808b; --back: #15181c; --card: #1f2329; --accent: #84b4ff;
-    --on-accent: #10151c; --error: #ff9c9c; --good: #8fdcab }
+  :root { --accent: #8ec5ff; --on-accent: #06203d; --text: #e8edf2; --faint: #a9b4bf; --back: #0f1419; --card: #181f26;
+    --line: #77808b; --bad: #ffa3ad; --good: #7ee2a0 }
 }
 * { box-sizing: border-box }
 body { margin: 0; padding: 2rem 1rem; background: var(--back); color: var(--text);
-  font: 1rem/1.5 system-ui, sans-serif }
+  font: 1rem/1.5 system-ui, -apple-system, "Segoe UI", Roboto, "Open Sans", sans-serif }
 main { max-width: 26rem; margin: 0 auto; padding: 1.5rem; background: var(--card); border-radius: .5rem }
 h1 { font-size: 1.5rem; line-height: 1.25; margin: 0 0 1rem; overflow-wrap: anywhere }
 p { margin: 0 0 1rem; overflow-wrap: anywhere }
-.vendor, .hint, .note { color: var(--soft) }
+.vendor, .hint, .note { color: var(--faint) }
 .vendor { margin: 0 }
 .hint { font-size: .875rem; margin: .25rem 0 0 }
 .note { margin: 1.5rem auto 0; max-width: 26rem; text-align: center; font-size: .875rem }
 .error, .good { border-left: .25rem solid; padding-left: .75rem; font-weight: 600 }
-.error { color: var(--error) }
+.error { color: var(--bad) }
 .good { color: var(--good) }
 label { display: block; font-weight: 600 }
 .field { margin: 0 0 1rem }
 input { width: 100%; font: inherit; color: inherit; background: transparent; border: 1px solid var(--line);
   border-radius: .3rem; padding: .5rem .75rem; min-height: 2.75rem }
-input[aria-invalid] { border-color: var(--error); border-width: 2px }
+input[aria-invalid] { border-color: var(--bad); border-width: 2px }
 button { width: 100%; font: inherit; font-weight: 600; min-height: 2.75rem; border: 0; border-radius: .3rem;
   cursor: pointer; background: var(--accent); color: var(--on-accent) }
 a { color: var(--accent) }
 nav { display: grid; gap: .75rem; margin-top: 1.25rem }
 :focus-visible { outline: 3px solid var(--accent); outline-offset: 2px }
+}
 """
 
 _LOG_IN_ERRORS = {"Passwords do not match.": "different"}
@@ -165,6 +169,8 @@ class SignInPages:
                 return self._shown(asked, self._get("/logout", asked, LOGOUT_PARAMETERS))
             case "POST", "/oauth2/token":
                 return self.forward("POST", "/oauth2/token", dict(asked.headers), asked.body)
+            case "POST", "/oauth2/revoke":
+                return self._revoke(asked.fields())
             case "GET", "/forgotPassword":
                 return self._page(asked).forgot()
             case "POST", "/forgotPassword":
@@ -214,6 +220,18 @@ class SignInPages:
             return str(json.loads(reply.body)["__type"]).rpartition("#")[2]
         except (ValueError, KeyError, TypeError):
             return "InternalErrorException"
+
+    def _revoke(self, given: Mapping[str, str]) -> Reply:
+        """What managed login answers, which ministack has as an action only.
+
+        https://docs.aws.amazon.com/cognito/latest/developerguide/revocation-endpoint.html
+        """
+        token, client = given.get("token"), given.get("client_id")
+        if token and client and not self._ask_cognito("RevokeToken", ClientId=client, Token=token):
+            return Reply(HTTPStatus.OK, [("Cache-Control", "no-store")], b"")
+        body = json.dumps({"error": "invalid_request"}).encode()
+        headers = [("Content-Type", "application/json"), ("Cache-Control", "no-store")]
+        return Reply(HTTPStatus.BAD_REQUEST, headers, body)
 
     def _send_code(self, asked: Asked) -> Reply:
         page = self._page(asked)
@@ -451,6 +469,7 @@ class _Page:
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{escape(f"{words.error}: " if error else "")}{escape(title)} &ndash; {escape(self.vendor)}</title>
 <link rel="stylesheet" href="{STYLE}">
+<link rel="stylesheet" href="/theme.css">
 <link rel="icon" href="/logo.svg">
 </head>
 <body>

@@ -256,6 +256,22 @@ def test_a_form_with_too_many_fields_is_refused() -> None:
         pages.reply(Asked("POST", FORGOT, {}, b"&".join(b"a=1" for _ in range(100))))
 
 
+def test_a_session_is_ended_by_its_refresh_token() -> None:
+    cognito = Cognito()
+
+    answer = reply(cognito, "POST", "/oauth2/revoke", {"client_id": "page", "token": "refresh"})
+
+    assert (answer.status, answer.body) == (200, b"")
+    assert cognito.asked == {"ClientId": "page", "Token": "refresh"}
+    for refusing, given in (
+        (refused("UnsupportedTokenTypeException"), {"client_id": "page", "token": "id"}),
+        (cognito, {}),
+    ):
+        answer = reply(refusing, "POST", "/oauth2/revoke", given)
+        assert (answer.status, json.loads(answer.body)) == (400, {"error": "invalid_request"})
+    assert len(cognito.requests) == 1
+
+
 @pytest.mark.parametrize("path", ["/oauth2/userInfo", "/oauth2/authorize/", "/loginx", "/forgotpassword", "/auth", "/"])
 def test_other_paths_are_not_of_these_pages(path: str) -> None:
     cognito = Cognito()
@@ -311,8 +327,8 @@ def contrast(one: str, other: str) -> float:
 def test_the_colours_can_be_told_apart(theme: int) -> None:
     colours = dict(re.findall(r"--([a-z-]+): #([0-9a-f]+)", re.findall(r":root \{([^}]+)\}", _CSS)[theme]))
 
-    for name in ("text", "soft", "accent", "error", "good"):
+    for name in ("text", "faint", "accent", "bad", "good"):
         assert contrast(colours[name], colours["card"]) >= 4.5, name
-        assert name in {"error", "good"} or contrast(colours[name], colours["back"]) >= 4.5, name
+        assert name in {"bad", "good"} or contrast(colours[name], colours["back"]) >= 4.5, name
     assert contrast(colours["on-accent"], colours["accent"]) >= 4.5
     assert contrast(colours["line"], colours["card"]) >= 3
