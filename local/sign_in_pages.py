@@ -74,7 +74,7 @@ p { margin: 0 0 1rem; overflow-wrap: anywhere }
 .error, .good { border-left: .25rem solid; padding-left: .75rem; font-weight: 600 }
 .error { color: var(--bad) }
 .good { color: var(--good) }
-label { display: block; font-weight: 600 }
+label { display: block; font-weight: 600; margin-bottom: .375rem }
 .field { margin: 0 0 1rem }
 input { width: 100%; font: inherit; color: inherit; background: transparent; border: 1px solid var(--line);
   border-radius: .3rem; padding: .5rem .75rem; min-height: 2.75rem }
@@ -478,7 +478,7 @@ class _Page:
 <h1>{escape(title)}</h1>
 {alert}{content}
 </main>
-<p class="note">{escape(words.mail_here)} <a href="/mail" target="_blank" rel="noopener">/mail</a>.</p>
+<footer class="note">{escape(words.mail_here)} <a href="/mail" target="_blank" rel="noopener">/mail</a></footer>
 </body>
 </html>
 """
