@@ -1,0 +1,106 @@
+/** What has happened in the account, newest first: who did what, with the values before and after. */
+
+import type { ScreenProps } from "../app";
+import { answer, api, type View } from "../api";
+import { instant } from "../format";
+import { both } from "../language";
+import { useLoad } from "../parts/load";
+import { Pages } from "../parts/pages";
+import { Table } from "../parts/table";
+import { screens } from "../words/common";
+import { eventName } from "../words/events";
+
+type Event = View<"EventView">;
+
+const words = both({
+  en: {
+    intro: "Everything that is changed in your account is recorded here, and can be changed by nobody.",
+    none: "Nothing has happened yet.",
+    when: "When",
+    what: "What",
+    who: "Who",
+    details: "Values",
+    show: "Before and after",
+    actors: { staff: "Our staff", customer: "A user of your account", system: "By itself" },
+  },
+  it: {
+    intro: "Tutto ciò che cambia nel vostro account è registrato qui, e nessuno può modificarlo.",
+    none: "Non è ancora successo nulla.",
+    when: "Quando",
+    what: "Che cosa",
+    who: "Chi",
+    details: "Valori",
+    show: "Prima e dopo",
+    actors: { staff: "Il nostro personale", customer: "Un utente del vostro account", system: "Automatico" },
+  },
+});
+
+export default function Log({ account }: ScreenProps) {
+  const path = { account: account.id };
+  const users = useLoad(() => answer(api.GET("/accounts/{account}/users", { params: { path } })), [account.id]);
+  const names = new Map(users.value?.items.map(({ user, name }) => [user, name]));
+  const zone = account.billing.value?.contract.time_zone ?? "UTC";
+  const text = words();
+  const actor = ({ actor: { kind, user } }: Event) => (user && names.get(user)) || text.actors[kind];
+  return (
+    <>
+      <h1>{screens().log.title}</h1>
+      <p>{text.intro}</p>
+      <section class="card" aria-label={screens().log.title}>
+        <Pages
+          keys={[account.id]}
+          ask={(cursor) =>
+            answer(api.GET("/accounts/{account}/events", { params: { path, query: cursor ? { cursor, limit: 50 } : { limit: 50 } } }))
+          }
+        >
+          {(events) => (
+            <Table
+              caption={screens().log.title}
+              empty={text.none}
+              rows={events}
+              name={({ event }) => event}
+              columns={[
+                { head: text.when, cell: ({ time }) => instant(time, zone) },
+                { head: text.what, cell: ({ type }) => eventName(type) },
+                { head: text.who, cell: (event) => <bdi>{actor(event)}</bdi> },
+                {
+                  head: text.details,
+                  cell: ({ before, after }) =>
+                    (before || after) && (
+                      <details>
+                        <summary>{text.show}</summary>
+                        <Values before={before} after={after} />
+                      </details>
+                    ),
+                },
+              ]}
+            />
+          )}
+        </Pages>
+      </section>
+    </>
+  );
+}
+
+function Values({ before, after }: Pick<Event, "before" | "after">) {
+  return (
+    <dl class="small">
+      {before && (
+        <>
+          <dt>−</dt>
+          <dd>
+            <pre>{JSON.stringify(before, null, 1)}</pre>
+          </dd>
+        </>
+      )}
+      {after && (
+        <>
+          <dt>+</dt>
+          <dd>
+            <pre>{JSON.stringify(after, null, 1)}</pre>
+          </dd>
+        </>
+      )}
+    </dl>
+  );
+}

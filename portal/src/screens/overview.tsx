@@ -1,0 +1,168 @@
+/** What matters now: the next charge, how full each tier is, the last decision, and what needs doing. */
+
+import type { ScreenProps } from "../app";
+import { answer, api, type View } from "../api";
+import { day, money, number, percent } from "../format";
+import { both } from "../language";
+import { Load, useLoad } from "../parts/load";
+import { Meter } from "../parts/meter";
+import { volume } from "../parts/subscription";
+import { Tag } from "../parts/invoices";
+import { explained } from "../words/explanations";
+import { accountStatuses, methods, screens } from "../words/common";
+
+const words = both({
+  en: {
+    next: "Next charge",
+    on: (on: string) => `on ${on}`,
+    with: (method: string) => `by ${method}`,
+    nothing: "No charge is to come.",
+    toBilling: "To billing",
+    usage: "This month",
+    used: (used: string) => `${used} so far`,
+    average: (average: string) => `Three-month average: ${average}`,
+    forecast: (expected: string, low: string, high: string) => `Expected by the end of the month: ${expected} (${low} to ${high})`,
+    noUsage: "No usage has been reported yet.",
+    toUsage: "To usage",
+    decision: "Last decision about your tiers",
+    noDecision: "None yet. Each month is judged once it has closed.",
+    toDecisions: "To all decisions",
+    last: "Last invoice",
+    noInvoice: "No invoice yet.",
+    toInvoices: "To all invoices",
+    subscription: "Subscription",
+  },
+  it: {
+    next: "Prossimo addebito",
+    on: (on: string) => `il ${on}`,
+    with: (method: string) => `con ${method}`,
+    nothing: "Non è previsto nessun addebito.",
+    toBilling: "Alla fatturazione",
+    usage: "Questo mese",
+    used: (used: string) => `finora ${used}`,
+    average: (average: string) => `Media di tre mesi: ${average}`,
+    forecast: (expected: string, low: string, high: string) => `Previsto a fine mese: ${expected} (da ${low} a ${high})`,
+    noUsage: "Non è ancora stato registrato alcun utilizzo.",
+    toUsage: "All'utilizzo",
+    decision: "Ultima decisione sulle fasce",
+    noDecision: "Ancora nessuna. Ogni mese è valutato dopo la sua chiusura.",
+    toDecisions: "A tutte le decisioni",
+    last: "Ultima fattura",
+    noInvoice: "Ancora nessuna fattura.",
+    toInvoices: "A tutte le fatture",
+    subscription: "Abbonamento",
+  },
+});
+
+export default function Overview({ account }: ScreenProps) {
+  const path = { account: account.id };
+  const usage = useLoad(
+    () => answer(api.GET("/accounts/{account}/usage", { params: { path, query: { by: "month" } } })) as Promise<View<"UsageView">>,
+    [account.id],
+  );
+  const decisions = useLoad(
+    () => answer(api.GET("/accounts/{account}/autoscaling", { params: { path, query: { limit: 1 } } })),
+    [account.id],
+  );
+  return (
+    <>
+      <h1>
+        <bdi>{account.name}</bdi>
+      </h1>
+      <div class="grid">
+        <Load of={account.billing}>{(page) => <Charge page={page} account={account} />}</Load>
+        <section class="card" aria-labelledby="usage">
+          <h2 id="usage">{words().usage}</h2>
+          <Load of={usage}>{({ products }) => <Standings products={products} />}</Load>
+          <p>
+            <a href={account.href("usage")}>{words().toUsage}</a>
+          </p>
+        </section>
+        <section class="card" aria-labelledby="decision">
+          <h2 id="decision">{words().decision}</h2>
+          <Load of={decisions}>
+            {({ items: [last] }) => <p>{last ? explained(last) : words().noDecision}</p>}
+          </Load>
+          <p>
+            <a href={account.href("decisions")}>{words().toDecisions}</a>
+          </p>
+        </section>
+      </div>
+    </>
+  );
+}
+
+function Charge({ page, account }: { page: View<"BillingPageView">; account: ScreenProps["account"] }) {
+  const { next_charge: next, method } = page.payment_details;
+  const [last] = page.invoices;
+  return (
+    <>
+      <section class="card" aria-labelledby="next">
+        <h2 id="next">{words().next}</h2>
+        {next ? (
+          <>
+            <p class="big">{money(next.total)}</p>
+            <p>
+              {words().on(day(next.on, "long"))} {method && words().with(methods()[method])}
+            </p>
+          </>
+        ) : (
+          <p>{words().nothing}</p>
+        )}
+        <p>
+          <a href={account.href("billing")}>{words().toBilling}</a>
+        </p>
+      </section>
+      <section class="card" aria-labelledby="subscription">
+        <div class="head">
+          <h2 id="subscription">{words().subscription}</h2>
+          <span class="small">{accountStatuses()[page.status]}</span>
+        </div>
+        <ul class="people">
+          {page.subscription.lines.map(({ product, name, up_to, unit }) => (
+            <li key={product}>
+              {name}: {volume(up_to, unit)}
+            </li>
+          ))}
+        </ul>
+      </section>
+      <section class="card" aria-labelledby="last">
+        <h2 id="last">{words().last}</h2>
+        {last ? (
+          <p>
+            <a href={account.href("invoices", last.number)}>{last.number}</a> · {day(last.produced_on)} · {money(last.total)}{" "}
+            <Tag status={last.status} />
+          </p>
+        ) : (
+          <p class="empty">{words().noInvoice}</p>
+        )}
+        <p>
+          <a href={account.href("invoices")}>{words().toInvoices}</a>
+        </p>
+      </section>
+    </>
+  );
+}
+
+function Standings({ products }: { products: View<"StandingView">[] }) {
+  if (!products.length) return <p class="empty">{words().noUsage}</p>;
+  return (
+    <>
+      {products.map(({ product, name, unit, up_to, running, average, forecast }) => (
+        <div key={product}>
+          <h3>{name}</h3>
+          <Meter label={`${name}: ${screens().usage.title}`} used={running.percent}>
+            {words().used(`${number(running.usage)} ${unit}`)}
+            {running.percent !== null && up_to !== null && ` · ${percent(running.percent)}`}
+          </Meter>
+          {average !== null && <p class="small">{words().average(number(average))}</p>}
+          {forecast && (
+            <p class="small">
+              {words().forecast(number(forecast.running.expected), number(forecast.running.low), number(forecast.running.high))}
+            </p>
+          )}
+        </div>
+      ))}
+    </>
+  );
+}
