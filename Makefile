@@ -56,7 +56,7 @@ SAM_ENVIRONMENT := .venvs/sam/.synced
 CLIENTS := .venvs/clients/.synced
 AUDIT := .venvs/audit/.synced
 NODE  := .venvs/portal/.synced
-BROWSER := .venv/.browser
+BROWSER := tests/browser/tools/node_modules/.installed
 PORTAL := portal/dist/index.html
 
 # A virtual environment holds absolute paths, and a link to a Python that an upgrade may remove. So it is made again if the
@@ -85,12 +85,15 @@ LAYER_REQUIREMENTS := $(UV) export --quiet --frozen --no-dev --package billing -
 # Makes the virtual environments, again whenever the lock changes.
 all: $(DEV) $(CLOUD) $(SAM_ENVIRONMENT)
 
+# The page is built before Livello starts. A checkout without its sources has the API alone.
+PAGE := $(if $(wildcard portal/package.json),$(PORTAL))
+
 # Starts Livello on this machine, or deploys what has changed; prints addresses and log-ins.
-run: all $(PORTAL)
+run: all $(PAGE)
 	@$(BIN) local run
 
 # Runs the past of the demonstration's companies: invoices, charges, autoscaling, and the mail about it.
-year: all $(PORTAL)
+year: all $(PAGE)
 	@$(BIN) local year
 
 # Tries the running Livello in ten steps, one line each. docs/deploy.md says how to try it in an AWS account.
@@ -234,9 +237,8 @@ $(DEV): uv.lock .tools/bin/uv
 	$(UV) sync --frozen --quiet
 	@pwd -P > $@
 
-# What the tests of the page need beside: the driver of the browser, and what comes from npm.
+# What the tests of the page take from npm: a browser for a machine without one, and the judge of accessibility.
 $(BROWSER): $(DEV) tests/browser/tools/package-lock.json $(NODE)
-	$(UV) sync --frozen --quiet --group browser
 	$(NPM_AT) tests/browser/tools ci --no-progress
 	@touch $@
 

@@ -50,7 +50,8 @@ def sources() -> Iterator[tuple[str, str]]:
     """The files that may cite a document, as (name, text)."""
     paths = [path for folder in SOURCES for path in (ROOT / folder).rglob("*") if path.suffix in SUFFIXES]
     for path in [*ROOT.glob("*.*"), *paths, ROOT / "Makefile"]:
-        if path.is_file() and (path.suffix in SUFFIXES or path.name == "Makefile") and path != Path(__file__):
+        is_ours = "node_modules" not in path.parts and path != Path(__file__)
+        if is_ours and path.is_file() and (path.suffix in SUFFIXES or path.name == "Makefile"):
             yield relative(path), path.read_text(encoding="utf-8")
 
 
