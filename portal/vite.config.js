@@ -1,5 +1,9 @@
 import { defineConfig } from "vite";
 
+/** All but the screens, and what only few of them use. */
+const BASE =
+  /node_modules|preload-helper|src\/(?!main|app|screens|stripe|parts\/(chart|lines|upcoming|meter|pages)|words\/(events|explanations|stripe))/;
+
 export default defineConfig({
   // The page is served at the root of its origin, and its files name each other by relative paths.
   base: "./",
@@ -9,6 +13,16 @@ export default defineConfig({
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
     sourcemap: false,
+    rolldownOptions: {
+      output: {
+        // What every screen uses is one file: each further one costs a slow connection a place in the queue.
+        advancedChunks: {
+          groups: [
+            { name: "base", test: BASE },
+          ],
+        },
+      },
+    },
   },
   oxc: { jsx: { runtime: "automatic", importSource: "preact" } },
 });

@@ -13,33 +13,12 @@ import { Search } from "./parts/search";
 import { type Screen, useRoute } from "./route";
 import { isStaff, logOut, me } from "./session";
 import { Picker } from "./screens/picker";
+import { loadScreen, type ScreenProps } from "./screens/load";
 import { common, screens } from "./words/common";
 
 type Memberships = View<"MembershipView">[];
 
 const LAST = "livello.account";
-
-/** The screens are loaded when they are looked at; what the first view needs is small. */
-const LOADED: Record<Screen, () => Promise<{ default: ComponentType<ScreenProps> }>> = {
-  overview: () => import("./screens/overview"),
-  billing: () => import("./screens/billing"),
-  invoices: () => import("./screens/invoices"),
-  usage: () => import("./screens/usage"),
-  reduction: () => import("./screens/reduction"),
-  decisions: () => import("./screens/decisions"),
-  reviews: () => import("./screens/reviews"),
-  users: () => import("./screens/users"),
-  cancellation: () => import("./screens/cancellation"),
-  reactivation: () => import("./screens/reactivation"),
-  export: () => import("./screens/export"),
-  log: () => import("./screens/log"),
-};
-
-export interface ScreenProps {
-  account: Account;
-  /** What the address has after the screen. */
-  rest: string[];
-}
 
 /** In the menu, in the order of the menu. The others are reached from these, or by the search. */
 const MENU: readonly Screen[] = ["overview", "billing", "usage", "reduction", "decisions", "reviews", "users", "export", "log"];
@@ -125,7 +104,7 @@ function Shown({ account, screen, rest }: ShownProps) {
     let isLast = true;
     setFailed(false);
     if (screen) {
-      LOADED[screen]().then(
+      loadScreen(screen).then(
         ({ default: view }) => isLast && setShown({ screen, view }),
         () => isLast && setFailed(true),
       );

@@ -81,6 +81,23 @@ class Visitor:
         """Waits for the first heading of a screen."""
         expect(self.page.get_by_role("heading", level=1)).to_contain_text(text)
 
+    def loaded(self) -> int:
+        """The bytes of script and style that the page has loaded since it was opened, as they were sent."""
+        sizes: int = self.page.evaluate(
+            "performance.getEntriesByType('resource').filter(({ name }) => /[.](js|css)$/.test(name))"
+            ".reduce((sum, { encodedBodySize }) => sum + encodedBodySize, 0)"
+        )
+        assert sizes > 0
+        return sizes
+
+    def asked(self) -> list[str]:
+        """The paths of the API that the page has asked for since it was opened, sorted."""
+        found: list[str] = self.page.evaluate(
+            "performance.getEntriesByType('resource').map(({ name }) => new URL(name).pathname)"
+            ".filter((path) => path.startsWith('/v1/'))"
+        )
+        return sorted(found)
+
     def accessible(self) -> None:
         """No violation of WCAG 2.2 AA or of best practice, in both themes."""
         for scheme in ("light", "dark"):

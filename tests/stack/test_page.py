@@ -16,6 +16,9 @@ __all__ = ["browser"]
 
 ACCOUNT = "harbour-and-hound"
 
+FIRST_VIEW_BYTES_MAX = 40 * 1024
+"""Of script and style, as they are sent: what a customer with a slow connection waits for."""
+
 
 @pytest.fixture
 def eleanor(stack: Stack, browser: Browser) -> Iterator[Visitor]:
@@ -28,9 +31,14 @@ def eleanor(stack: Stack, browser: Browser) -> Iterator[Visitor]:
 
 def test_a_customer_reads_changes_and_cancels(eleanor: Visitor) -> None:
     page = eleanor.page
-    eleanor.log_in("eleanor@harbour.example", PASSWORD, f"{ACCOUNT}/billing/contact")
+    eleanor.log_in("eleanor@harbour.example", PASSWORD, f"{ACCOUNT}/billing")
 
     # The link of a mail led to the log-in, and from there to its screen.
+    eleanor.heading("Billing")
+    assert eleanor.loaded() <= FIRST_VIEW_BYTES_MAX
+    assert eleanor.asked() == ["/v1/accounts", f"/v1/accounts/{ACCOUNT}/billing"]
+
+    page.get_by_role("link", name="Edit: Contact").click()
     phone = page.get_by_label("Phone")
     phone.fill("+44 20 7946 0999")
     page.get_by_role("button", name="Save").click()

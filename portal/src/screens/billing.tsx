@@ -1,7 +1,7 @@
 /** Billing: the current subscription, invoices, billing information, payment details, and how to cancel. */
 
 import { lazyScreen } from "../parts/lazy";
-import type { ScreenProps } from "../app";
+import type { ScreenProps } from "./load";
 import type { View } from "../api";
 import { day, languageName, money, country } from "../format";
 import { both } from "../language";

@@ -4,7 +4,7 @@
  */
 
 import { useState } from "preact/hooks";
-import type { ScreenProps } from "../app";
+import type { ScreenProps } from "./load";
 import { answer, api, Problem, type View } from "../api";
 import { config } from "../config";
 import { day, instant, money } from "../format";

@@ -1,6 +1,6 @@
 /** Each month's decision about the tiers: what was used, what counted, what was left out, and why. */
 
-import type { ScreenProps } from "../app";
+import type { ScreenProps } from "./load";
 import { answer, api, type View } from "../api";
 import { day, month, number } from "../format";
 import { both } from "../language";

@@ -1,7 +1,7 @@
 /** Everything that is kept about the account, as one file. */
 
 import { useEffect, useState } from "preact/hooks";
-import type { ScreenProps } from "../app";
+import type { ScreenProps } from "./load";
 import { answer, api, type Problem } from "../api";
 import { instant, number } from "../format";
 import { both } from "../language";

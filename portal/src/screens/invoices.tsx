@@ -1,7 +1,7 @@
 /** All invoices of an account, and one of them with the derivation of each line. */
 
 import { useEffect, useState } from "preact/hooks";
-import type { ScreenProps } from "../app";
+import type { ScreenProps } from "./load";
 import { answer, api, type Problem, type View } from "../api";
 import { instant } from "../format";
 import { both } from "../language";

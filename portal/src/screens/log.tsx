@@ -1,6 +1,6 @@
 /** What has happened in the account, newest first: who did what, with the values before and after. */
 
-import type { ScreenProps } from "../app";
+import type { ScreenProps } from "./load";
 import { answer, api, type View } from "../api";
 import { instant } from "../format";
 import { both } from "../language";

@@ -1,6 +1,6 @@
 /** What matters now: the next charge, how full each tier is, the last decision, and what needs doing. */
 
-import type { ScreenProps } from "../app";
+import type { ScreenProps } from "./load";
 import { answer, api, type View } from "../api";
 import { day, money, number, percent } from "../format";
 import { both } from "../language";

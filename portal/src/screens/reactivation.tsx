@@ -1,7 +1,7 @@
 /** A deactivated account comes back: until when, at which price, with which charge. */
 
 import { useEffect, useState } from "preact/hooks";
-import type { ScreenProps } from "../app";
+import type { ScreenProps } from "./load";
 import { answer, api, type Problem, type View } from "../api";
 import { day, money } from "../format";
 import { both } from "../language";

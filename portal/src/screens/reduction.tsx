@@ -1,7 +1,7 @@
 /** How to use less: which content costs most and earns least, what its removal saves, and what would be decided then. */
 
 import { useState } from "preact/hooks";
-import type { ScreenProps } from "../app";
+import type { ScreenProps } from "./load";
 import { answer, api, type Problem, type View } from "../api";
 import { money, month, number } from "../format";
 import { both } from "../language";

@@ -1,7 +1,7 @@
 /** Reviews with the customer success manager: what is still missing for one, free times, and those that were. */
 
 import { useState } from "preact/hooks";
-import type { ScreenProps } from "../app";
+import type { ScreenProps } from "./load";
 import { answer, api, type Problem, type View } from "../api";
 import { day, instant, number } from "../format";
 import { both, locale } from "../language";

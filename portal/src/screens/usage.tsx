@@ -1,7 +1,7 @@
 /** Usage: each product against its tier, over months or days, by store and content, with what does not count named. */
 
 import { useState } from "preact/hooks";
-import type { ScreenProps } from "../app";
+import type { ScreenProps } from "./load";
 import { answer, api, type Problem, type View } from "../api";
 import { day, instant, month, number, percent } from "../format";
 import { both } from "../language";

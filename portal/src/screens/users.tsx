@@ -1,7 +1,7 @@
 /** The people of an account: who they are, who may edit, who is invited; an admin announced by staff. */
 
 import { useState } from "preact/hooks";
-import type { ScreenProps } from "../app";
+import type { ScreenProps } from "./load";
 import { answer, api, type Problem, type View } from "../api";
 import { instant } from "../format";
 import { both } from "../language";
