@@ -9,6 +9,8 @@ import { problemOf, ProblemNote } from "./load";
 
 export interface Form<T> {
   values: T;
+  /** The version of what was typed over: what is sent must not replace a later one unseen. */
+  version: string;
   set: <Key extends keyof T>(key: Key, value: T[Key]) => void;
   problem: Problem | null;
   isSending: boolean;
@@ -23,26 +25,32 @@ export interface Form<T> {
 
 const DRAFT = "livello.draft.";
 
+interface Draft<T> {
+  values: T;
+  version: string;
+}
+
 /** A form that begins with `initial`. What is typed is kept under `name` in this tab until it is sent or given up. */
-export function useForm<T extends object>(name: string, initial: T): Form<T> {
-  const [values, setValues] = useState<T>(() => ({ ...initial, ...draft<T>(name) }));
+export function useForm<T extends object>(name: string, initial: T, ofVersion = ""): Form<T> {
+  const [{ values, version }, setDraft] = useState<Draft<T>>(() => draft<T>(name) ?? { values: initial, version: ofVersion });
   const [problem, setProblem] = useState<Problem | null>(null);
   const [isSending, setSending] = useState(false);
   const reset = () => {
     sessionStorage.removeItem(DRAFT + name);
-    setValues(initial);
+    setDraft({ values: initial, version: ofVersion });
     setProblem(null);
   };
   return {
     values,
+    version,
     problem,
     isSending,
     isChanged: JSON.stringify(values) !== JSON.stringify(initial),
     reset,
     set: (key, value) => {
-      const changed = { ...values, [key]: value };
+      const changed = { values: { ...values, [key]: value }, version };
       sessionStorage.setItem(DRAFT + name, JSON.stringify(changed));
-      setValues(changed);
+      setDraft(changed);
     },
     send: async (request) => {
       if (isSending) return false;
@@ -66,12 +74,9 @@ export function useForm<T extends object>(name: string, initial: T): Form<T> {
   };
 }
 
-function draft<T>(name: string): Partial<T> {
-  try {
-    return JSON.parse(sessionStorage.getItem(DRAFT + name) ?? "{}") as Partial<T>;
-  } catch {
-    return {};
-  }
+function draft<T>(name: string): Draft<T> | null {
+  const kept = sessionStorage.getItem(DRAFT + name);
+  return kept === null ? null : (JSON.parse(kept) as Draft<T>);
 }
 
 interface FieldProps {

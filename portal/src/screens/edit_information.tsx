@@ -87,7 +87,7 @@ export default function EditInformation({ section }: { section: Section }) {
 
 function Edited({ section, initial, etag }: { section: Section; initial: Fields; etag: string }) {
   const account = useAccount();
-  const form = useForm<Fields>(`${account.id}.${section}`, initial);
+  const form = useForm<Fields>(`${account.id}.${section}`, initial, etag);
   const [theirs, setTheirs] = useState<[Fields, string] | null>(null);
   const leave = () => {
     account.billing.reload();
@@ -117,7 +117,7 @@ function Edited({ section, initial, etag }: { section: Section; initial: Fields;
           }}
         />
       )}
-      <FormBox form={form} onSend={(values) => send(values, etag)} onDone={leave} onGiveUp={leave}>
+      <FormBox form={form} onSend={(values) => send(values, form.version)} onDone={leave} onGiveUp={leave}>
         {section === "company" && <CompanyFields form={form} />}
         {section === "billing" && <BillingFields form={form} />}
         {section === "contact" && <ContactFields form={form} />}

@@ -1,6 +1,6 @@
 /** Which account is looked at: a person's own, or for staff any that they search for. */
 
-import { useState } from "preact/hooks";
+import { useEffect, useState } from "preact/hooks";
 import { answer, api, type View } from "../api";
 import { config } from "../config";
 import { both } from "../language";
@@ -17,7 +17,7 @@ const words = both({
     role: "Your role",
     status: "Status",
     id: "Id",
-    filter: "Name, id, e-mail address or VAT number",
+    filter: "Beginning of a name, id, e-mail address or VAT number",
     nothing: "No account is found.",
   },
   it: {
@@ -25,7 +25,7 @@ const words = both({
     role: "Il vostro ruolo",
     status: "Stato",
     id: "Id",
-    filter: "Nome, id, indirizzo e-mail o partita IVA",
+    filter: "Inizio del nome, id, indirizzo e-mail o partita IVA",
     nothing: "Nessun account trovato.",
   },
 });
@@ -58,9 +58,16 @@ function isNamed({ account, name }: View<"MembershipView">, wanted: string): boo
   return name.toLocaleLowerCase().includes(part) || account.includes(part);
 }
 
-/** What staff find. The search begins with the third letter, as the API's does. */
+/** A search begins once nothing was typed for this long, in milliseconds. */
+const TYPED = 250;
+
+/** What staff find. */
 function Found({ wanted }: { wanted: string }) {
-  const search = wanted.trim();
+  const [search, setSearch] = useState("");
+  useEffect(() => {
+    const timer = setTimeout(() => setSearch(wanted.trim()), TYPED);
+    return () => clearTimeout(timer);
+  }, [wanted]);
   const found = useLoad(
     () => answer(api.GET("/accounts", { params: { query: search ? { search, limit: 50 } : { limit: 50 } } })),
     [search],
