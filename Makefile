@@ -80,10 +80,14 @@ LAYER_REQUIREMENTS := $(UV) export --quiet --frozen --no-dev --package billing -
   --no-annotate
 
 .PHONY: all help run year stop clean smoke test test-template test-functions test-stack test-deep test-judges \
-  test-clients test-upgrade test-browser check audit bench build portal portal-check openapi permissions requirements sbom aws-limits fmt mail-preview
+  test-clients test-upgrade test-browser check audit bench build portal portal-check \
+  portal-deploy openapi permissions requirements sbom aws-limits fmt mail-preview
 
 # Makes the virtual environments, again whenever the lock changes.
 all: $(DEV) $(CLOUD) $(SAM_ENVIRONMENT)
+
+# The stack of `make portal-deploy`.
+STACK := livello
 
 # The page is built before Livello starts. A checkout without its sources has the API alone.
 PAGE := $(if $(wildcard portal/package.json),$(PORTAL))
@@ -171,6 +175,10 @@ check: $(DEV)
 
 # Builds the page of the customers. The local front door serves it; `make portal-deploy` puts it where the cloud serves it.
 portal: $(PORTAL)
+
+# Puts the page where the cloud serves it: make portal-deploy STACK=<name of the stack>
+portal-deploy: $(DEV) $(PORTAL)
+	$(BIN) scripts.portal_deploy --stack $(STACK)
 
 # Types and words of the page: what is missing in a language fails here.
 portal-check: portal/node_modules/.installed

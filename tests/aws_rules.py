@@ -218,8 +218,8 @@ QUOTAS = [
     Quota(
         BUCKET,
         "lifecycle rules",
-        lambda p: len(p["LifecycleConfiguration"]["Rules"]),
-        1,
+        lambda p: len(p.get("LifecycleConfiguration", {}).get("Rules", [])),
+        0,
         1000,
         f"{S3_API}/API_PutBucketLifecycleConfiguration.html",
     ),
@@ -637,13 +637,88 @@ def browsers_may_read_what_the_api_links_to(r: Resources) -> Iterator[str]:
 
 
 @rule(f"{AWS}/AmazonS3/latest/userguide/access-control-block-public-access.html", BUCKET, "AWS::S3::BucketPolicy")
-def a_bucket_is_private_and_its_policy_only_denies(r: Resources) -> Iterator[str]:
+def a_bucket_is_private_and_opens_to_our_own_distribution_alone(r: Resources) -> Iterator[str]:
     for name, bucket in of_type(r, BUCKET).items():
         if not all(bucket["PublicAccessBlockConfiguration"].values()):
             yield name
     for name, policy in of_type(r, "AWS::S3::BucketPolicy").items():
-        if any(each["Effect"] != "Deny" for each in policy["PolicyDocument"]["Statement"]):
+        for each in policy["PolicyDocument"]["Statement"]:
+            if each["Effect"] == "Deny":
+                continue
+            readers, only = each["Principal"], each.get("Condition", {}).get("StringEquals", {})
+            # Without the second, any distribution of anybody could read it ("confused deputy").
+            if readers != {"Service": "cloudfront.amazonaws.com"} or set(only) != {"aws:SourceArn"}:
+                yield name
+            if each["Action"] != "s3:GetObject":
+                yield name
+
+
+CLOUDFRONT = f"{AWS}/AmazonCloudFront/latest/DeveloperGuide"
+DISTRIBUTION = "AWS::CloudFront::Distribution"
+
+
+@rule(f"{CLOUDFRONT}/cnames-and-https-requirements.html: an alias needs a certificate of us-east-1", DISTRIBUTION)
+def an_alias_has_a_certificate(r: Resources) -> Iterator[str]:
+    for name, each in of_type(r, DISTRIBUTION).items():
+        configuration = each["DistributionConfig"]
+        certificate = configuration["ViewerCertificate"].get("AcmCertificateArn", "")
+        if bool(configuration.get("Aliases")) != certificate.startswith("arn:aws:acm:us-east-1:"):
             yield name
+
+
+@rule(
+    f"{CLOUDFRONT}/private-content-restricting-access-to-s3.html", DISTRIBUTION, "AWS::CloudFront::OriginAccessControl"
+)
+def a_distribution_reads_its_bucket_by_signed_requests(r: Resources) -> Iterator[str]:
+    for name, each in of_type(r, DISTRIBUTION).items():
+        for origin in each["DistributionConfig"]["Origins"]:
+            if "S3OriginConfig" in origin and target(origin.get("OriginAccessControlId")) not in r:
+                yield f"{name}: {origin['Id']}"
+    for name, each in of_type(r, "AWS::CloudFront::OriginAccessControl").items():
+        if each["OriginAccessControlConfig"]["SigningBehavior"] != "always":
+            yield name
+
+
+@rule(
+    f"{CLOUDFRONT}/controlling-origin-requests.html: CloudFront forwards Authorization only by a policy that names all "
+    "headers, and API Gateway refuses another Host",
+    DISTRIBUTION,
+)
+def the_api_behind_a_distribution_gets_the_token_and_is_never_cached(r: Resources) -> Iterator[str]:
+    caching_disabled, all_but_host = "4135ea2d-6df8-44a3-9df3-4b5a84be39ad", "b689b0a8-53d0-40ab-baf2-68738e2966ac"
+    for name, each in of_type(r, DISTRIBUTION).items():
+        behaviours = each["DistributionConfig"]["CacheBehaviors"]
+        if [(b["PathPattern"], b["CachePolicyId"], b["OriginRequestPolicyId"]) for b in behaviours] != [
+            ("/v1/*", caching_disabled, all_but_host)
+        ]:
+            yield name
+        if {*behaviours[0]["AllowedMethods"]} != {"GET", "HEAD", "OPTIONS", "PUT", "PATCH", "POST", "DELETE"}:
+            yield f"{name}: CloudFront knows these seven methods as a whole only"
+
+
+@rule(
+    f"{AWS}/AmazonCloudFront/latest/APIReference/API_ResponseHeadersPolicyContentSecurityPolicy.html; "
+    "https://www.w3.org/TR/CSP3/",
+    "AWS::CloudFront::ResponseHeadersPolicy",
+)
+def the_page_runs_no_script_of_others(r: Resources) -> Iterator[str]:
+    for name, each in of_type(r, "AWS::CloudFront::ResponseHeadersPolicy").items():
+        headers = each["ResponseHeadersPolicyConfig"]["SecurityHeadersConfig"]
+        policy = json.dumps(headers["ContentSecurityPolicy"]["ContentSecurityPolicy"])
+        if "unsafe-" in policy or "default-src 'none'" not in policy or "\\n" in policy:
+            yield name
+
+
+@rule(
+    f"{AWS}/cognito/latest/developerguide/managed-login-branding.html: a domain of version 2 has no page for a client "
+    "without a style",
+    "AWS::Cognito::ManagedLoginBranding",
+)
+def managed_login_has_a_style_for_the_page(r: Resources) -> Iterator[str]:
+    versions = {each.get("ManagedLoginVersion") for each in of_type(r, "AWS::Cognito::UserPoolDomain").values()}
+    styled = {target(each["ClientId"]) for each in of_type(r, "AWS::Cognito::ManagedLoginBranding").values()}
+    if versions == {2} and styled != {"BillingPageClient"}:
+        yield "LogInStyle"
 
 
 @rule(

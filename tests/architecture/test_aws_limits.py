@@ -31,6 +31,8 @@ from tests.properties import DEEP, PROFILE_VARIABLE
 from tests.template import ROOT
 from tests.transformed import Resources, declared, parameters_in, references, resolved, transform, whole
 
+CERTIFICATE = "arn:aws:acm:us-east-1:123456789012:certificate/0b5c9d7e-1f2a-4b3c-8d4e-5f6a7b8c9d0e"
+
 VALUES = {
     "Stage": ("dev", "prod"),
     "InvoiceArchiveYears": ("0", "10"),
@@ -42,6 +44,8 @@ VALUES = {
     "TestClocks": ("off", "on"),
     "VatNumberCheck": ("off", "on"),
     "UsageSenderArn": ("", "arn:aws:iam::111122223333:role/shop"),
+    "PortalDomain": ("", "billing.example.com"),
+    "PortalCertificateArn": ("", CERTIFICATE),
 }
 """Both values of each parameter that decides on a condition."""
 
@@ -145,10 +149,13 @@ def test_a_parameter_in_the_apis_body_changes_the_deployment() -> None:
     """A deployment is a snapshot of the body. SAM names it by a hash of the body, parameters unresolved."""
     [api] = [each["Properties"] for each in whole()["Resources"].values() if each["Type"] == REST_API]
     used = sorted(parameters_in(api["Body"]))
-    other = {"AllowedOrigin": "https://other.example"}
-    assert used == sorted(other), "give each parameter of the body another value here"
+    other = [
+        {"AllowedOrigin": "https://other.example"},
+        {"PortalDomain": "billing.example.com", "PortalCertificateArn": CERTIFICATE},
+    ]
+    assert used == sorted({*other[0], *other[1]}), "give each parameter of the body another value here"
 
-    before, *after = transform([{}, *({name: value} for name, value in other.items())])
+    before, *after = transform([{}, *other])
 
     for template in after:
         assert not {*of_type(before["Resources"], DEPLOYMENT)} & {*of_type(template["Resources"], DEPLOYMENT)}

@@ -105,7 +105,8 @@ def test_the_page_logs_in_by_code_and_takes_no_password_of_its_own_in_the_cloud(
     assert page["GenerateSecret"] is False
     assert page["AllowedOAuthFlows"] == ["code"]
     assert {"openid", "email"} <= {*page["AllowedOAuthScopes"]}, "the API reads the ID token's address"
-    assert page["CallbackURLs"] == page["LogoutURLs"] == [{"Fn::Sub": "${AllowedOrigin}/"}]
+    home = {"Fn::If": ["HasPortalDomain", {"Fn::Sub": "https://${PortalDomain}/"}, {"Fn::Sub": "${AllowedOrigin}/"}]}
+    assert page["CallbackURLs"] == page["LogoutURLs"] == [home]
     assert page["PreventUserExistenceErrors"] == "ENABLED"
     local_only = {"Fn::If": ["IsCloud", {"Ref": "AWS::NoValue"}, "ALLOW_USER_PASSWORD_AUTH"]}
     assert [each for each in page["ExplicitAuthFlows"] if "ALLOW_USER_PASSWORD_AUTH" in str(each)] == [local_only]
