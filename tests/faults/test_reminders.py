@@ -252,6 +252,44 @@ def test_a_mail_about_a_failed_charge_counts_the_days_of_its_reminder_from_the_d
     assert failed["after"]["due_on"] == last["after"]["due_on"]
 
 
+def test_a_card_that_fails_before_the_day_that_was_given_for_a_transfer_makes_nothing_past_due() -> None:
+    till = Till(issued=False)
+    till.card(DECLINED)
+    till.issue()
+    till.collect()
+    days_lived(till, 10)
+    till.by_transfer()
+    given = till.day.date() + timedelta(days=TERM)
+    days_lived(till, 2)
+    till.card(DECLINED)
+    days_lived(till, TERM - 2)
+    assert till.day.date() == given
+    assert till[FIRST][0] == "open"
+    days_lived(till, 1)
+
+    assert till[FIRST][0] == "past_due"
+    days_lived(till, 40)
+    assert reminded(till) == [(1, 7), (1, 7), (2, 14), (3, 28)]
+
+
+def test_a_transfer_that_is_taken_back_before_the_day_that_was_given_has_no_reminder_before_it() -> None:
+    till = Till(issued=False)
+    till.card(DECLINED)
+    till.issue()
+    till.collect()
+    days_lived(till, 10)
+    till.by_transfer()
+    left = till[FIRST][1]
+    transfer = till.pays(left, (FIRST, left))
+    days_lived(till, 1)
+    till.card(DECLINED)
+    days_lived(till, 1)
+    till.takes_back(transfer)
+    days_lived(till, 50)
+
+    assert reminded(till) == [(1, 7), (1, 7), (2, 14), (3, 28)]
+
+
 def test_what_is_told_of_a_transfer_has_the_due_day_of_the_reminders() -> None:
     till = Till(issued=False)
     till.card(DECLINED)

@@ -46,7 +46,7 @@ from billing.invoicing.entries import Entry, EntryKind
 from billing.invoicing.invoices import InvoiceStatus
 from billing.invoicing.payment_events import payment_events, written_off_events
 from billing.invoicing.records import UNREADABLE, BillingContext, InvoiceRecord, InvoiceStore, PaymentChange
-from billing.invoicing.remind import is_reminder_due, reminder_events, with_reminder
+from billing.invoicing.remind import is_reminder_due, reminded_of, reminder_events, with_reminder
 from billing.invoicing.settings import InvoicingSettings
 from billing.kernel.account_ids import clock_of
 from billing.kernel.errors import AnswerLost, Conflict, UpstreamFailed
@@ -459,7 +459,7 @@ def _collect_one(
 ) -> list[PaymentChange]:
     """What became of an invoice that is due: first its own change, then those of the invoices that go with it."""
     payment, gateway, settings = record.payment, collector.gateway, collector.settings
-    contract, due_on = billing.subscriber.account.contract, record.invoice.due_on
+    contract, due_on = billing.subscriber.account.contract, reminded_of(payment, record.invoice)
     retry_days = settings.retry_days
     if record.invoice.corrects is not None:
         return [_refund(record, today, collector)]
@@ -553,7 +553,7 @@ def charged_changes(
         method_of(billing, record, charge),
         today,
         collector.settings.retry_days,
-        due_on=record.invoice.due_on,
+        due_on=reminded_of(record.payment, record.invoice),
         tried_with=tried_with,
     )
     change = PaymentChange(record, charged)
