@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from billing.accounts.rules import existing
 from billing.invoicing.collect_payments import collect_payments
+from billing.invoicing.open_money import open_money
 from billing.invoicing.pause_reminders import NothingToRemind, pause_reminders, resume_reminders
 from billing.invoicing.record_transfer import record_payment
 from billing.invoicing.reminders import NOT_REMINDED
@@ -306,6 +307,25 @@ def test_what_is_told_of_a_transfer_has_the_due_day_of_the_reminders() -> None:
     [[again]] = [each["after"]["invoices"] for each in till.events("transfer.taken_back")]
     assert [part["due_on"], again["due_on"], str(taken.invoices[0].due_on)] == [due] * 3
     assert of_first(till.world)[-1]["after"]["due_on"] == due
+
+
+def test_whatever_is_told_of_an_unpaid_invoice_has_the_day_that_was_given_for_its_transfer() -> None:
+    till = Till(issued=False)
+    till.card(DECLINED)
+    till.issue()
+    till.collect()
+    days_lived(till, 10)
+    till.by_transfer()
+    given = till.day.date() + timedelta(days=TERM)
+    days_lived(till, TERM + 8)
+    till.card(DECLINED)
+    record = till.documents()[FIRST]
+    [document] = open_money([(record.invoice, record.payment)], 0, (), "EUR", till.day.date()).documents
+    till.write_off(FIRST)
+
+    kinds = ("invoice.reminded", "payment.past_due", "payment.failed", "invoice.written_off")
+    assert [of_first(till.world, kind)[-1]["after"]["due_on"] for kind in kinds] == [str(given)] * 4
+    assert document.due_on == given
 
 
 def test_an_invoice_that_is_past_due_since_an_earlier_release_begins_with_the_first_one() -> None:

@@ -38,6 +38,7 @@ from billing.invoicing.dunning import (
     is_due,
     is_retried_at_once,
     mark_past_due,
+    reminded_of,
     retry_now,
     too_small,
     transfer_due,
@@ -46,7 +47,7 @@ from billing.invoicing.entries import Entry, EntryKind
 from billing.invoicing.invoices import InvoiceStatus
 from billing.invoicing.payment_events import payment_events, written_off_events
 from billing.invoicing.records import UNREADABLE, BillingContext, InvoiceRecord, InvoiceStore, PaymentChange
-from billing.invoicing.remind import is_reminder_due, reminded_of, reminder_events, with_reminder
+from billing.invoicing.remind import is_reminder_due, reminder_events, with_reminder
 from billing.invoicing.settings import InvoicingSettings
 from billing.kernel.account_ids import clock_of
 from billing.kernel.errors import AnswerLost, Conflict, UpstreamFailed

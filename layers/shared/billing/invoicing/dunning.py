@@ -403,6 +403,11 @@ def transfer_due(payment: InvoicePayment, invoice: InvoiceSummary, agreed_on: da
     return transferred_by(invoice, agreed_on, term_days)
 
 
+def reminded_of(payment: InvoicePayment, invoice: InvoiceSummary) -> date:
+    """The day on which an invoice was due: its own, or a later one that came with the change to bank transfers."""
+    return payment.transfer_by or invoice.due_on
+
+
 def awaiting_transfer(payment: InvoicePayment, until: date, agreed_on: date | None = None) -> InvoicePayment:
     """The payment of an invoice that the customer transfers by a day: it is checked on the day after.
 

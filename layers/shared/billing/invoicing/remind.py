@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from dataclasses import asdict, replace
 from datetime import date
 
-from billing.invoicing.dunning import InvoicePayment
+from billing.invoicing.dunning import InvoicePayment, reminded_of
 from billing.invoicing.entries import EntryKind, sum_of
-from billing.invoicing.invoices import InvoiceStatus, InvoiceSummary, Seller
+from billing.invoicing.invoices import InvoiceStatus, Seller
 from billing.invoicing.records import PaymentChange
 from billing.invoicing.reminders import Reminder
 from billing.kernel.events import Event, EventType, Facts, RequestContext
@@ -39,11 +39,6 @@ def with_reminder(change: PaymentChange, days: tuple[int, ...], today: date, *, 
     if is_sent and payment.credit_on is None and reminders.is_due(today):
         reminders = reminders.with_next(days, today)
     return replace(change, payment=replace(payment, reminders=reminders))
-
-
-def reminded_of(payment: InvoicePayment, invoice: InvoiceSummary) -> date:
-    """The day on which an invoice was due: its own, or a later one that came with the change to bank transfers."""
-    return payment.transfer_by or invoice.due_on
 
 
 def new_reminder(change: PaymentChange) -> Reminder | None:
