@@ -117,6 +117,20 @@ def test_a_change_to_transfers_on_the_day_of_an_announced_debit_gives_the_whole_
     assert till.documents()[FIRST].payment.transfer_by == agreed_on + timedelta(days=14)
 
 
+def test_a_term_that_changes_after_an_account_pays_by_transfer_moves_no_due_day() -> None:
+    till = Till(issued=False)
+    till.card(DECLINED)
+    till.issue()
+    till.collect()
+    till.by_transfer()
+    agreed_on = till.day.date()
+    give(90, till)
+    till.next_day()
+    till.collect_when_due()
+
+    assert till.documents()[FIRST].payment.transfer_by == agreed_on + timedelta(days=14)
+
+
 def test_a_transfer_that_is_due_on_its_day_of_issue_keeps_that_day() -> None:
     till = Till(issued=False)
     till.by_transfer()

@@ -423,7 +423,9 @@ def _is_due(billing: BillingContext, record: InvoiceRecord, today: date, *, at_o
         return True
     corrects = record.invoice.corrects is not None
     if at_once and _by_transfer(billing):
-        return can_be_settled(record) and record.payment.is_past_due
+        # It has its due day at once, not when it would have been charged next: the term may be another by then.
+        has_no_day = record.payment.transfer_agreed_on != agreed_day(billing)
+        return can_be_settled(record) and (record.payment.is_past_due or has_no_day)
     return at_once and is_retried_at_once(record.payment, corrects, billing.profile.charged)
 
 
