@@ -160,6 +160,24 @@ def test_a_pause_from_before_the_due_day_may_be_given_an_end() -> None:
     assert reminded(till) == [(1, 50), (2, 57), (3, 71)]
 
 
+def test_two_pauses_while_a_card_is_retried_both_count() -> None:
+    till = Till(issued=False)
+    till.card(DECLINED)
+    till.issue()
+    till.collect()
+    days_lived(till, 1)
+    pause(till, None)
+    days_lived(till, 2)
+    resume(till)
+    days_lived(till, 1)
+    pause(till, None)
+    days_lived(till, 20)
+    resume(till)
+    days_lived(till, 40)
+
+    assert reminded(till) == [(1, 29), (2, 36), (3, 50)]
+
+
 def test_a_paused_invoice_is_still_charged() -> None:
     till = Till(issued=False)
     till.card(DECLINED)

@@ -115,13 +115,18 @@ class Reminders:
         sent = Reminder(max([following, *come]), today)
         return replace(self, sent=(*self.sent, sent), next_on=None).planned(since, days, today)
 
-    def paused(self, until: date | None, reason: str, today: date) -> Reminders:
-        """The reminders with another pause from today on, or with the rest of the one that lasts."""
+    def paused(self, until: date | None, reason: str, today: date, due: date | None = None) -> Reminders:
+        """The reminders with another pause from today on, or with the rest of the one that lasts. `due` is the day on
+        which the invoice is due, where it is not past due yet."""
         resumed = self.resumed(today)
         earlier = resumed.pause
         # One that is not counted yet, because nothing was planned, goes on: a change of its end or reason takes none
         # of its days away.
-        since = today if earlier is None or earlier.until != today else earlier.since
+        goes_on = earlier is not None and earlier.until == today
+        since = earlier.since if earlier is not None and goes_on else today
+        if earlier is not None and not goes_on and due is not None:
+            waited = self.waited_days + earlier.length(due, today).days
+            resumed = replace(resumed, waited_days=waited)
         held_days = None if resumed.next_on is None else max(1, (resumed.next_on - today).days)
         next_on = None
         if until is not None and held_days is not None:
