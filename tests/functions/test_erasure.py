@@ -20,7 +20,7 @@ from billing.correspondence.audiences import Delivery
 from billing.correspondence.notify import audit_copy, notify
 from billing.ending.erasure.commands import ErasureProgress, erase_person
 from billing.ending.erasure.mail_copies import words_of
-from billing.ending.erasure.records import DELETED, REWRITTEN, UNTOUCHED
+from billing.ending.erasure.records import DELETED, REWRITTEN, REWRITTEN_IN_PART, UNTOUCHED
 from billing.ending.erasure.rules import ERASED_NAME, normal
 from billing.ending.exports.rules import Download, DownloadKind
 from billing.kernel.events import by_system
@@ -449,8 +449,8 @@ def test_every_family_is_rewritten_deleted_or_left_for_a_reason() -> None:
     pages = {keys.PAGE_APPOINTMENT, keys.PAGE_ONE_OFFS, keys.PAGE_TERM}
     families = {*keys.ACCOUNT_FAMILIES, *keys.USAGE_FAMILIES, keys.MARKER, *pages}
 
-    assert {*REWRITTEN} | DELETED.keys() | UNTOUCHED.keys() == families
-    assert len(REWRITTEN) + len(DELETED) + len(UNTOUCHED) == len(families)
+    assert {*REWRITTEN} | REWRITTEN_IN_PART.keys() | DELETED.keys() | UNTOUCHED.keys() == families
+    assert len(REWRITTEN) + len(REWRITTEN_IN_PART) + len(DELETED) + len(UNTOUCHED) == len(families)
     assert all({**DELETED, **UNTOUCHED}.values())
 
 
@@ -482,6 +482,31 @@ def test_a_person_is_found_in_each_family_that_is_rewritten(
     assert progress is ErasureProgress.FINISHED
     left = where_named(BO["email"], BO["name"], company.member["sub"])
     assert left == [f"{keys.log_in(company.member['sub'])} {keys.LEAVING}"], "it goes with the log-in"
+
+
+def test_why_reminders_are_paused_names_nobody_and_the_invoice_stays(company: Company, work: Any) -> None:
+    key, partition = keys.invoice(NOW.date(), "LV-2026-000001"), keys.account(company.account)
+    paused = {"since": "2026-06-20", "until": None, "reason": "Bo Lind disputes it.", "held_days": 3}
+    payment = {"entries": [["transferred", 100, "2026-06-20", "Bo Lind"]], "reminders": {"pause": paused}}
+    put_item(partition, key, json.dumps({"company": "Bo Lind", "payment": payment}), version=4)
+
+    assert remove(company, company.member["sub"]).status == 202
+    erase_person(
+        company.account,
+        company.member["sub"],
+        now=SOON,
+        clock=SOON,
+        goes_on=lambda: True,
+        store=wiring.erasure_store(),
+        documents=wiring.documents(),
+        wait=timedelta(),
+    )
+
+    [item] = [each for each in stored_items() if (each["pk"], each["sk"]) == (partition, key)]
+    left = json.loads(item["body"])
+    assert left["payment"]["reminders"]["pause"] == {**paused, "reason": f"{ERASED_NAME} disputes it."}
+    assert (left["company"], left["payment"]["entries"]) == ("Bo Lind", payment["entries"])
+    assert item["version"] == 5
 
 
 def test_a_person_whom_staff_have_announced_as_admin_is_not_erased_before_that_has_ended(company: Company) -> None:

@@ -46,6 +46,10 @@ REWRITTEN = (
 )
 """The families whose items are read, and written again without the person."""
 
+REWRITTEN_IN_PART = {keys.INVOICE: ("payment", "reminders")}
+"""The families of which only one part is about people, and where it is: why staff have paused reminders. The rest is
+what law wants of an invoice and its payments (GDPR art. 17(3)(b)); it names a company."""
+
 DELETED = {
     keys.DELIVERY: "with the copy of the mail to the person: its key is a digest of the address",
     keys.DOWNLOAD: "with its file: an export from before has the person in it",
@@ -59,7 +63,6 @@ UNTOUCHED = {
     keys.DELIVERED: "has no body: its key is that of an event",
     keys.DOCUMENT: "an invoice as it was issued: law wants it whole (GDPR art. 17(3)(b))",
     keys.DUE: "when Livello looks at the account next",
-    keys.INVOICE: "what law wants of an invoice and its payments (GDPR art. 17(3)(b)); it names a company",
     keys.MARKER: "digests of usage events",
     keys.PAGE: "the account, without the person's role; a person whom the billing information names is not erased. An"
     " appointment, a change of the term and the open one-offs are pages of their own",
