@@ -25,6 +25,7 @@ from billing.ending.erasure.rules import ERASED_NAME, normal
 from billing.ending.exports.rules import Download, DownloadKind
 from billing.kernel.events import by_system
 from billing.platform.dynamodb import keys
+from billing.platform.dynamodb.bodies import text
 from billing.platform.events.new_event import new_event, new_id
 
 from functions.administer_downloads.app import handler as downloads
@@ -484,11 +485,14 @@ def test_a_person_is_found_in_each_family_that_is_rewritten(
     assert left == [f"{keys.log_in(company.member['sub'])} {keys.LEAVING}"], "it goes with the log-in"
 
 
-def test_why_reminders_are_paused_names_nobody_and_the_invoice_stays(company: Company, work: Any) -> None:
+def test_why_reminders_are_paused_or_a_transfer_is_taken_back_names_nobody_and_the_invoice_stays(company: Company, work: Any) -> None:
     key, partition = keys.invoice(NOW.date(), "LV-2026-000001"), keys.account(company.account)
     paused = {"since": "2026-06-20", "until": None, "reason": "Bo Lind disputes it.", "held_days": 3}
     payment = {"entries": [["transferred", 100, "2026-06-20", "Bo Lind"]], "reminders": {"pause": paused}}
     put_item(partition, key, json.dumps({"company": "Bo Lind", "payment": payment}), version=4)
+    reversal = {"at": "2026-06-20T08:00:00+00:00", "by": "staff-1", "reason": "Bo Lind wrote to us."}
+    put_item(partition, f"{keys.TRANSFER}1", json.dumps({"reference": "Bo Lind", "taken_back": reversal}), version=2)
+    put_item(partition, f"{keys.TRANSFER}2", text({"reference": "Bo Lind", "taken_back": None}), version=1)
 
     assert remove(company, company.member["sub"]).status == 202
     erase_person(
@@ -502,7 +506,11 @@ def test_why_reminders_are_paused_names_nobody_and_the_invoice_stays(company: Co
         wait=timedelta(),
     )
 
-    [item] = [each for each in stored_items() if (each["pk"], each["sk"]) == (partition, key)]
+    items = {each["sk"]: each for each in stored_items() if each["pk"] == partition}
+    item, transfer = items[key], json.loads(items[f"{keys.TRANSFER}1"]["body"])
+    assert transfer["taken_back"] == {**reversal, "reason": f"{ERASED_NAME} wrote to us."}
+    assert transfer["reference"] == "Bo Lind", "it is the bank's"
+    assert items[f"{keys.TRANSFER}2"]["version"] == 1
     left = json.loads(item["body"])
     assert left["payment"]["reminders"]["pause"] == {**paused, "reason": f"{ERASED_NAME} disputes it."}
     assert (left["company"], left["payment"]["entries"]) == ("Bo Lind", payment["entries"])
