@@ -346,6 +346,24 @@ def test_whatever_is_told_of_an_unpaid_invoice_has_the_day_that_was_given_for_it
     assert document.due_on == given
 
 
+def test_a_debit_that_fails_after_the_first_reminders_day_begins_with_the_first_one() -> None:
+    till = Till(issued=False)
+    till.debit()
+    till.issue()
+    till.collect()
+    for _ in range(70):
+        days_lived(till, 1)
+        for each in till.objects("payment_intent", "processing"):
+            if till.day.day % 5 == 0:
+                till.world.stripe.settle(each["id"], succeed=False)
+        till.hear_payments()
+
+    first, second, third = reminded(till)
+    assert (first[0], second[0], third[0]) == (1, 2, 3)
+    assert first[1] > 14, "the day of the second one was over, too"
+    assert (second[1] - first[1], third[1] - second[1]) == (7, 14)
+
+
 def test_an_invoice_that_is_past_due_since_an_earlier_release_begins_with_the_first_one() -> None:
     till = by_transfer()
     days_lived(till, TERM + 2)

@@ -35,7 +35,8 @@ def with_reminder(change: PaymentChange, days: tuple[int, ...], today: date, *, 
         return change
     begins_today = before.status is InvoiceStatus.PAST_DUE or not before.left
     due = today if begins_today else reminded_of(payment, change.record.invoice)
-    reminders = payment.reminders.planned(due, days, today)
+    was_tried = before.status is not InvoiceStatus.PAST_DUE and payment.attempts > before.attempts
+    reminders = payment.reminders.planned(due, days, today, was_tried=was_tried)
     if is_sent and payment.credit_on is None and reminders.is_due(today):
         reminders = reminders.with_next(days, today)
     return replace(change, payment=replace(payment, reminders=reminders))
