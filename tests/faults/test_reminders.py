@@ -210,6 +210,24 @@ def test_a_payment_that_a_bank_takes_back_is_reminded_of_from_the_first_one_on()
     assert of_first(till.world)[0]["after"]["charged_back"]
 
 
+def test_a_payment_that_a_bank_takes_back_before_the_due_day_is_not_reminded_of_before_it() -> None:
+    till = Till(issued=False)
+    till.settings = replace(till.settings, term_days=60)
+    till.by_transfer()
+    till.issue()
+    days_lived(till, 3)
+    till.card()
+    assert till[FIRST] == ("paid", 0)
+    days_lived(till, 5)
+    [intent, *_] = [each for each in till.objects("payment_intent") if each["metadata"]["invoice"] == FIRST]
+    dispute = till.world.stripe.dispute(intent["id"], None)
+    till.world.stripe.close_dispute(dispute["id"], won=False)
+    till.hear_disputes()
+    days_lived(till, 90)
+
+    assert reminded(till) == [(1, 7), (2, 14), (3, 28)]
+
+
 def test_a_change_to_transfers_gives_the_whole_term_before_the_first_reminder() -> None:
     till = Till(issued=False)
     till.card(DECLINED)

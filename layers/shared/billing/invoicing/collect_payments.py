@@ -35,6 +35,7 @@ from billing.invoicing.dunning import (
     awaiting_transfer,
     begin_refund,
     debited_from,
+    has_transfer_day,
     is_due,
     is_retried_at_once,
     mark_past_due,
@@ -424,8 +425,8 @@ def _is_due(billing: BillingContext, record: InvoiceRecord, today: date, *, at_o
     corrects = record.invoice.corrects is not None
     if at_once and _by_transfer(billing):
         # It has its due day at once, not when it would have been charged next: the term may be another by then.
-        has_no_day = record.payment.transfer_agreed_on != agreed_day(billing)
-        return can_be_settled(record) and (record.payment.is_past_due or has_no_day)
+        has_day = has_transfer_day(record.payment, agreed_day(billing))
+        return can_be_settled(record) and (record.payment.is_past_due or not has_day)
     return at_once and is_retried_at_once(record.payment, corrects, billing.profile.charged)
 
 

@@ -398,12 +398,17 @@ def mark_past_due(payment: InvoicePayment) -> InvoicePayment:
 
 def transfer_due(payment: InvoicePayment, invoice: InvoiceSummary, agreed_on: date | None, term_days: int) -> date:
     """See `transferred_by`. The day that an invoice was given once does not move with a later term of the account."""
-    is_given = payment.transfer_agreed_on is not None and (agreed_on is None or agreed_on <= payment.transfer_agreed_on)
-    if payment.transfer_by is not None and is_given:
+    if payment.transfer_by is not None and has_transfer_day(payment, agreed_on):
         return payment.transfer_by
     if payment.transfer_by is None and not payment.attempts and payment.next_attempt_on == invoice.due_on + DAY:
         return invoice.due_on  # an earlier release has issued it for a transfer
     return transferred_by(invoice, agreed_on, term_days)
+
+
+def has_transfer_day(payment: InvoicePayment, agreed_on: date | None) -> bool:
+    """Whether an invoice has its due day for the bank transfers that were agreed to on a day."""
+    given_on = payment.transfer_agreed_on
+    return given_on is not None and (agreed_on is None or agreed_on <= given_on)
 
 
 def reminded_of(payment: InvoicePayment, invoice: InvoiceSummary) -> date:
