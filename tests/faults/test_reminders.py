@@ -255,6 +255,20 @@ def test_an_invoice_whose_transfer_is_taken_back_and_whose_card_fails_begins_wit
     assert [number for number, _ in reminded(till)] == [1, 2, 3]
 
 
+def test_a_transfer_that_is_taken_back_before_the_invoice_is_due_has_no_reminder_before_it() -> None:
+    till = Till(issued=False)
+    till.settings = replace(till.settings, term_days=60)
+    till.issue()
+    left = till[FIRST][1]
+    transfer = till.pays(left, (FIRST, left))
+    days_lived(till, 3)
+    till.card(DECLINED)
+    till.takes_back(transfer)
+    days_lived(till, 100)
+
+    assert reminded(till) == [(1, 7), (2, 14), (3, 28)]
+
+
 def test_nothing_is_reminded_of_while_a_debit_is_announced() -> None:
     till = Till(issued=False, notice=5)
     till.card(DECLINED)

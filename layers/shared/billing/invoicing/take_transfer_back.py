@@ -152,7 +152,13 @@ def _owed_again(
     if payment.reference == reference:
         payment = replace(payment, reference=None, method=payment.method if received(payment.entries) > 0 else None)
     return owed_again(
-        record.payment, payment, awaited_until=until, agreed_on=agreed, charged_from=charged_from, today=today
+        record.payment,
+        payment,
+        awaited_until=until,
+        agreed_on=agreed,
+        charged_from=charged_from,
+        due_on=reminded_of(payment, record.invoice),
+        today=today,
     )
 
 
