@@ -378,22 +378,40 @@ def test_whatever_is_told_of_an_unpaid_invoice_has_the_day_that_was_given_for_it
     assert document.due_on == given
 
 
+def debits_fail(till: Till, days: int) -> None:
+    """The days, on each fifth of which the debits that are on their way fail."""
+    for _ in range(days):
+        days_lived(till, 1)
+        if (till.day - JULY).days % 5 == 0:
+            for each in till.objects("payment_intent", "processing"):
+                till.world.stripe.settle(each["id"], succeed=False)
+        till.hear_payments()
+
+
 def test_a_debit_that_fails_after_the_first_reminders_day_begins_with_the_first_one() -> None:
     till = Till(issued=False)
     till.debit()
     till.issue()
     till.collect()
-    for _ in range(70):
-        days_lived(till, 1)
-        for each in till.objects("payment_intent", "processing"):
-            if till.day.day % 5 == 0:
-                till.world.stripe.settle(each["id"], succeed=False)
-        till.hear_payments()
+    debits_fail(till, 70)
 
     first, second, third = reminded(till)
     assert (first[0], second[0], third[0]) == (1, 2, 3)
     assert first[1] > 14, "the day of the second one was over, too"
     assert (second[1] - first[1], third[1] - second[1]) == (7, 14)
+
+
+def test_an_invoice_that_is_tried_over_the_day_of_the_second_reminder_does_not_skip_it() -> None:
+    till = Till(issued=False)
+    till.card(DECLINED)
+    till.issue()
+    till.collect()
+    days_lived(till, 13)
+    till.settings = replace(till.settings, retry_days=(16,))
+    till.card(DECLINED)
+    days_lived(till, 60)
+
+    assert reminded(till) == [(1, 7), (2, 29), (3, 43)]
 
 
 def test_an_invoice_that_is_past_due_since_an_earlier_release_begins_with_the_first_one() -> None:

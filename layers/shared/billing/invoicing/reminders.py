@@ -81,8 +81,15 @@ class Reminders:
     def planned(self, due: date, days: tuple[int, ...], today: date, *, was_tried: bool = False) -> Reminders:
         """The reminders of a past-due invoice that was `due` on a day, with the day of the next one.
 
-        A day that is planned stays. One that `was_tried` until today could not be reminded of before: where the day of
-        the first reminder is over, that one is sent today, and the others move by as much."""
+        A day that is planned stays. One that `was_tried` until today could not be reminded of meanwhile: where the day
+        of the next reminder is over, that one is sent today, and the others move by as much."""
+        planned = self._planned(due, days, today)
+        if not was_tried or planned.next_on is None or planned.next_on >= today:
+            return planned
+        waited = planned.waited_days + (today - planned.next_on).days
+        return replace(planned, next_on=today, waited_days=waited)
+
+    def _planned(self, due: date, days: tuple[int, ...], today: date) -> Reminders:
         if self.since is not None and (self.next_on is not None or self.are_over):
             return self
         since = self.since or due
@@ -98,9 +105,6 @@ class Reminders:
             next_on = max(next_on, last.on + timedelta(days=apart))
         if self.pause is not None and self.pause.until is not None:
             next_on = max(next_on, self.pause.until + DAY)
-        if last is None and was_tried and next_on < today:
-            waited = self.waited_days + (today - next_on).days
-            return replace(self, since=since, next_on=today, are_over=False, waited_days=waited)
         return replace(self, since=since, next_on=next_on, are_over=False)
 
     def is_due(self, today: date) -> bool:
