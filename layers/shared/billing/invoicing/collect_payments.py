@@ -725,7 +725,7 @@ def _by_transfer(billing: BillingContext) -> bool:
 
 def agreed_day(billing: BillingContext) -> date | None:
     """The account's day on which its payment method was set up or agreed to, None without one."""
-    agreed_at = billing.profile.set_up_at
+    agreed_at = billing.profile.agreed_since
     return None if agreed_at is None else billing.subscriber.account.contract.today(agreed_at)
 
 
