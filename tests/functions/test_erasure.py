@@ -485,7 +485,7 @@ def test_a_person_is_found_in_each_family_that_is_rewritten(
     assert left == [f"{keys.log_in(company.member['sub'])} {keys.LEAVING}"], "it goes with the log-in"
 
 
-def test_why_reminders_are_paused_or_a_transfer_is_taken_back_names_nobody_and_the_invoice_stays(company: Company, work: Any) -> None:
+def test_the_reason_of_a_pause_or_of_a_transfer_taken_back_names_nobody(company: Company, work: Any) -> None:
     key, partition = keys.invoice(NOW.date(), "LV-2026-000001"), keys.account(company.account)
     paused = {"since": "2026-06-20", "until": None, "reason": "Bo Lind disputes it.", "held_days": 3}
     payment = {"entries": [["transferred", 100, "2026-06-20", "Bo Lind"]], "reminders": {"pause": paused}}

@@ -411,7 +411,7 @@ def has_transfer_day(payment: InvoicePayment, agreed_on: date | None) -> bool:
     return given_on is not None and (agreed_on is None or agreed_on <= given_on)
 
 
-def reminded_of(payment: InvoicePayment, invoice: InvoiceSummary) -> date:
+def reminded_of(payment: InvoicePayment, invoice: InvoiceSummary | IssuedInvoice) -> date:
     """The day on which an invoice was due: its own, or a later one that came with the change to bank transfers."""
     return payment.transfer_by or invoice.due_on
 

@@ -72,7 +72,7 @@ def resume_reminders(
     """
     today = billing.subscriber.account.contract.today(context.time)
 
-    def change(reminders: Reminders, due: date) -> Reminders:
+    def change(reminders: Reminders, _due: date) -> Reminders:
         return reminders if reminders.current_pause(today) is None else reminders.resumed(today)
 
     return _change(billing, number, change, replaces, is_preview=False, must_name=False, context=context, store=store)

@@ -98,9 +98,7 @@ def _facts(change: PaymentChange, consent_page: str) -> Iterator[tuple[EventType
                 "reason": payment.failure,
                 "next_attempt_on": payment.retried_on,
                 "authenticate_at": f"{consent_page}/invoices/{invoice.number}" if is_asked else None,
-                "reminder": None
-                if sent is None
-                else {"number": sent.number, "days_past_due": (sent.on - due_on).days},
+                "reminder": None if sent is None else {"number": sent.number, "days_past_due": (sent.on - due_on).days},
             },
         )
     if payment.status is InvoiceStatus.PAST_DUE and before.status is not InvoiceStatus.PAST_DUE:

@@ -277,8 +277,7 @@ class PaymentProfile:
         return f"{self.payment_method}#{hashlib.sha256(renewable.encode()).hexdigest()[:8]}"
 
     def with_method(self, setup: Setup, chosen: ChosenMethod, clock: datetime | None = None) -> PaymentProfile:
-        """The profile with the method of a SetupIntent. `clock` is the time of the account's test clock, if it has one.
-        """
+        """The profile with the method of a SetupIntent. `clock` is the time of its test clock, if it has one."""
         return replace(
             self,
             shown=chosen.shown,
