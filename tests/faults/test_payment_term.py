@@ -159,6 +159,22 @@ def test_a_change_to_transfers_gives_the_whole_term_where_the_sellers_day_is_one
     assert till.documents()[FIRST].payment.transfer_by == agreed_on + timedelta(days=14)
 
 
+def test_no_transfer_is_due_before_the_day_that_its_invoice_says() -> None:
+    till = Till(issued=False)
+    till.settings = replace(till.settings, time_zone="Pacific/Kiritimati")
+    till.by_transfer()
+    give(0, till)
+    till.issue()
+
+    assert days_to_pay(till) == 0
+    till.next_day()
+    till.collect_when_due()
+    assert till[FIRST][0] == "open", "it is the due day"
+    till.next_day()
+    till.collect_when_due()
+    assert till[FIRST][0] == "past_due"
+
+
 def test_a_term_that_grows_moves_no_due_day_of_a_transfer_of_an_earlier_release() -> None:
     till = Till(issued=False)
     till.by_transfer()
