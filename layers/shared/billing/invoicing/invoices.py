@@ -190,17 +190,23 @@ class IssuedInvoice:
         return replace(self, number=number.text, produced_on=number.day, due_on=due_on)
 
     def credit_note(
-        self, draft: InvoiceDraft, correction: Correction, number: NextNumber, seller: Seller, language: str
+        self,
+        draft: InvoiceDraft,
+        correction: Correction,
+        number: NextNumber,
+        seller: Seller,
+        language: str,
+        due_on: date,
     ) -> IssuedInvoice:
         """A credit note of this invoice, to the company that got the invoice, on the day that goes with its number.
 
-        It is in no invoice's place, also where this invoice is.
+        It is in no invoice's place, also where this invoice is. `due_on` is a day of the account, as for an invoice.
         """
         return replace(
             self,
             number=number.text,
             produced_on=number.day,
-            due_on=number.day,
+            due_on=due_on,
             draft=draft,
             seller=seller,
             language=language,

@@ -128,7 +128,7 @@ def issue_credit_note(
 
     def write(credit_number: NextNumber) -> None:
         issued = corrected.invoice.credit_note(
-            draft, correction, credit_number, settings.seller, billing.billing.language
+            draft, correction, credit_number, settings.seller, billing.billing.language, today
         )
         money = allocate(corrected.invoice, payment, correction, issued.number, -draft.total.amount, today)
         refunding = refund_payment(today, money.refunded, money.refunded_payment, payment.method)

@@ -150,7 +150,7 @@ def reissue_invoice(
         ).issued_as(invoice_number)
         correction = replace(planned.note.correction, replaced_by=invoice.number)
         note = corrected.invoice.credit_note(
-            planned.note.draft, correction, note_number, settings.seller, billing.billing.language
+            planned.note.draft, correction, note_number, settings.seller, billing.billing.language, today
         )
         money = _allocated(corrected, note.draft, correction, note.number, planned.draft, today)
         refunding = refund_payment(today, money.refunded, money.refunded_payment, corrected.payment.method)

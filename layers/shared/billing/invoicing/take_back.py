@@ -118,7 +118,7 @@ def _note(
     invoice, language = take_back.corrected.invoice, billing.billing.language
     lines = _positions(invoice, take_back.draft.lines)
     correction = Correction(invoice.number, invoice.produced_on, lines, less_owed(language))
-    return invoice.credit_note(take_back.draft, correction, number, settings.seller, language)
+    return invoice.credit_note(take_back.draft, correction, number, settings.seller, language, number.day)
 
 
 def _with_note(take_back: TakeBack, number: str) -> FixedMonth:
