@@ -6,7 +6,7 @@ import json
 import re
 from collections import Counter
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any
 
@@ -44,6 +44,7 @@ from tests.cards import DECLINED_WHEN_CHARGED, VISA, card
 from tests.company import Company, provisioned, put_catalogue
 from tests.functions.clocks import (
     CLOCK,
+    CLOCKS,
     ON_CLOCK,
     InProcessWorkers,
     Run,
@@ -236,8 +237,10 @@ def test_a_clock_is_made_once() -> None:
         (NOW - timedelta(minutes=1), "#/to"),
         (NOW + timedelta(days=3652), "#/to"),
         (NOW.replace(tzinfo=None), "#/to"),
+        (datetime(9999, 12, 31, 23, tzinfo=timezone(timedelta(hours=-5))), "#/to"),
+        (datetime(1, 1, 1, tzinfo=timezone(timedelta(hours=5))), "#/to"),
     ],
-    ids=["backwards", "ten years", "without an offset"],
+    ids=["backwards", "ten years", "without an offset", "after the last year in UTC", "before the first one"],
 )
 def test_a_clock_goes_forward_by_two_years_at_most(to: datetime, pointer: str) -> None:
     make()
@@ -251,6 +254,8 @@ def test_a_clock_goes_forward_by_two_years_at_most(to: datetime, pointer: str) -
 
 def test_a_clock_begins_within_two_years_of_the_real_time() -> None:
     assert make(NOW + timedelta(days=800)).status == 422
+    assert make(datetime(9999, 12, 31, 23, tzinfo=timezone(timedelta(hours=-5)))).status == 422
+    assert ask("POST", CLOCKS, {"test_clock": "q1", "now": NOW.timestamp()}).status == 422  # a number is no time
     assert make(NOW - timedelta(days=731)).status == 201
 
 
