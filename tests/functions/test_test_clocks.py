@@ -12,16 +12,23 @@ from typing import Any
 
 import pytest
 from billing import wiring
+from billing.accounts.rules import existing
+from billing.accounts.vat_number_due import VatNumberDue
 from billing.correspondence.audiences import Recipient, allowed
+from billing.invoicing.vat_numbers.rules import after_no_answer
 from billing.kernel.errors import ConcurrentChange
-from billing.kernel.events import Event, EventType
+from billing.kernel.events import Event, EventType, by_system
 from billing.kernel.schedules import Job
 from billing.payments.gateway import Merchant, RequestRefused
 from billing.payments.stripe_gateway import StripePayments
 from billing.platform.dynamodb import keys
 from billing.platform.events.mapping import event_fields
 from billing.platform.queues.interfaces import DueWork
+from billing.platform.retry import RetryBudget
 from billing.platform.test_clocks.commands import Advancer, run_clock
+from billing.usage.event_bodies import sent_events
+from billing.usage.record_usage import IngestResult
+from billing.usage.record_usage import record_usage as record_reports
 from billing.usage.rules import UsageEvent
 
 from functions.administer_cancellation.app import handler as administer_cancellation
@@ -557,6 +564,59 @@ def test_usage_that_waited_and_usage_that_grew_have_the_time_of_their_account() 
     [told] = [event for event in recorded(ON_CLOCK) if event.type == "usage.threshold_reached"]
     assert told.time == NOW - timedelta(days=400)
     assert (told.after or {})["month"] == "2025-05"
+
+
+def test_usage_without_a_time_happens_at_the_time_of_its_account_also_by_queue() -> None:
+    later = NOW + timedelta(days=400)
+    make(later)
+    assert provisioned(with_value(started(ON_CLOCK), "2027-07-01", "contract", "start")).status == 201
+    event = {**cloud_event(), "id": "1", "subject": f"{ON_CLOCK}/nordlys-dk"}
+    del event["time"]
+
+    results = record_reports(
+        sent_events(json.dumps(event)).reports,
+        context=by_system(NOW, "test"),
+        reported_within=timedelta(days=35),
+        budget=RetryBudget(1.0),
+        store=wiring.usage_store(),
+        backlog=wiring.usage_backlog(),
+        reported_at=NOW,
+    )
+
+    assert results == [IngestResult.ACCEPTED]
+    assert [item["sk"] for item in stored_items() if item["sk"].startswith("TOTAL#")] == ["TOTAL#2027-07#search"]
+
+
+def test_refused_usage_is_told_at_the_time_of_its_account(stripe_account: Stripe) -> None:
+    make()
+    provisioned(started(ON_CLOCK))
+    company = company_of(ON_CLOCK)
+    card(company, stripe_account)
+    advanced(NOW + timedelta(days=1))
+    ends = call_cancellation(company, "GET").body["preview"]["active_until"]
+    assert cancel(company, ends).status == 201
+    then = datetime.fromisoformat(f"{ends}T12:00:00Z")
+    advanced(then)
+    event = {**cloud_event(), "id": "1", "subject": f"{ON_CLOCK}/nordlys-dk", "time": then.isoformat()}
+
+    assert answer(record_usage, request("POST", "/usage", claims=MACHINE, body=event)).status == 422
+
+    [told] = [event for event in recorded(ON_CLOCK) if event.type is EventType.USAGE_REFUSED]
+    assert told.time == then
+
+
+def test_an_outage_on_a_clock_is_none_of_the_customers() -> None:
+    now = NOW + timedelta(days=9)
+    on_clock, _ = after_no_answer(None, "DE", "MS_UNAVAILABLE", now)
+    make(now)
+    for account in (ON_CLOCK, LIVED):
+        provisioned(started(account))
+    store = wiring.vat_number_store()
+    state = existing(store.state(ON_CLOCK))
+    store.postpone(state, VatNumberDue(now), on_clock, None)
+
+    assert store.outage("DE", ON_CLOCK) == replace(on_clock, version=1)
+    assert store.outage("DE", LIVED) is None
 
 
 def test_a_worker_has_the_time_of_an_account_also_where_nothing_is_due() -> None:
