@@ -619,6 +619,27 @@ def test_an_outage_on_a_clock_is_none_of_the_customers() -> None:
     assert store.outage("DE", LIVED) is None
 
 
+@pytest.mark.parametrize("erase", [{}, {"erase": "true"}], ids=["removed", "erased"])
+def test_a_log_in_is_deleted_by_the_real_time(erase: dict[str, str]) -> None:
+    """It is in the user pool with everybody's, and may belong to an account of a customer too."""
+    make(NOW + timedelta(days=9))
+    provisioned(started(ON_CLOCK))
+    admin = company_of(ON_CLOCK).admin
+    bo = {"email": "bo@nordlys.example", "name": "Bo", "role": "member"}
+    path = {"account": ON_CLOCK}
+    invited = request("PUT", "/accounts/{account}/users", claims=admin, path=path, body=bo)
+    user = answer(administer_users, invited).body["user"]
+    at = {**path, "user": user}
+    route = "/accounts/{account}/users/{user}"
+
+    gone = request("DELETE", route, claims=admin, path=at, query=erase or None)
+    assert answer(administer_users, gone).status == (202 if erase else 204)
+
+    [leaving] = [item for item in stored_items() if item["sk"] == "LEAVING"]
+    due = datetime.fromisoformat(leaving["gsi1sk"])
+    assert due == (NOW + (timedelta(minutes=3) if erase else timedelta(days=14)))
+
+
 def test_a_worker_has_the_time_of_an_account_also_where_nothing_is_due() -> None:
     make()
     provisioned(started(ON_CLOCK))
