@@ -27,6 +27,7 @@ from billing.platform.events.mapping import event_fields
 from billing.platform.queues.interfaces import DueWork
 from billing.platform.retry import RetryBudget
 from billing.platform.test_clocks.commands import Advancer, run_clock
+from billing.scaling.reviews.success_managers import Slot
 from billing.usage.event_bodies import sent_events
 from billing.usage.record_usage import IngestResult
 from billing.usage.record_usage import record_usage as record_reports
@@ -70,6 +71,7 @@ from tests.functions.clocks import workers as workers  # noqa: PLC0414 - pytest 
 from tests.functions.ending import call_cancellation, cancel
 from tests.functions.test_catalogue_version import Mailbox, attempt
 from tests.samples import ACCOUNT, CATALOGUE, with_value
+from tests.store.samples import REVIEW, sample_event
 from tests.stripe import ADDRESS, InProcess, later
 from tests.usage import cloud_event
 
@@ -697,6 +699,35 @@ def test_an_account_ends_on_its_clock_and_leaves_no_claims(stripe_account: Strip
     assert answer(get_deletions, request("GET", route, claims=STAFF)).body["items"] == []
     [receipt] = answer(get_deletions, request("GET", route, claims=STAFF, query={"test_clock": "q1"})).body["items"]
     assert receipt["counts"]["invoice"] == 1
+
+
+def test_the_last_event_of_a_test_expires_by_the_real_time(stripe_account: Stripe) -> None:
+    """It names the people of the account that is purged."""
+    make(NOW + timedelta(days=700))
+    provisioned(with_value(started(ON_CLOCK), "2028-05-10", "contract", "start"))
+    assert ask("DELETE", CLOCK).status == 202
+    run_worker()
+
+    [last] = [item for item in stored_items() if item["pk"].startswith("DELETED#")]
+    assert last["expires_at"] <= (datetime.now(UTC) + timedelta(days=15)).timestamp()
+
+
+def test_a_success_manager_stays_booked_on_a_clock_that_is_behind() -> None:
+    """DynamoDB deletes by the real time what has expired: the slot could be booked again."""
+    now = NOW - timedelta(days=5)
+    make(now)
+    store = wiring.review_store()
+    for account in (ON_CLOCK, LIVED):
+        provisioned(with_value(started(account), "2026-06-01", "contract", "start"))
+        review = replace(REVIEW, slot=Slot(now + timedelta(days=1), now + timedelta(days=1, minutes=30)), version=0)
+        event = sample_event(account=account)
+        store.book_review(wiring.account_store().account(account), review, event)
+
+    expire = {item["pk"]: int(item["expires_at"]) for item in stored_items() if item["sk"].startswith("BOOKED#")}
+
+    manager = f"MANAGER#{REVIEW.manager.success_manager}"
+    assert expire[manager] < NOW.timestamp()
+    assert expire[f"{manager}#clock#q1"] > (NOW + timedelta(days=731)).timestamp()
 
 
 def test_a_deleted_clock_purges_its_accounts_and_its_id_is_not_used_again(stripe_account: Stripe) -> None:

@@ -168,7 +168,7 @@ def _continue(
             return PurgeProgress.WAITS
         else:
             _delete_log_ins(purge, purger)
-            _finish(purge, now, correlation, purger)
+            _finish(purge, now, clock, correlation, purger)
             return PurgeProgress.FINISHED
     return PurgeProgress.GOES_ON
 
@@ -364,7 +364,7 @@ def _archive_invoices(purge: Purge, now: datetime, goes_on: Callable[[], bool], 
     return purge
 
 
-def _finish(purge: Purge, now: datetime, correlation: str, purger: Purger) -> None:
+def _finish(purge: Purge, now: datetime, clock: datetime, correlation: str, purger: Purger) -> None:
     kept = kept_counts(purge.kept)
     receipt = Receipt(
         purge.receipt,
@@ -394,7 +394,8 @@ def _finish(purge: Purge, now: datetime, correlation: str, purger: Purger) -> No
         "kept": {**kept, "until": purge.kept_until} if kept else None,
     }
     event = new_event(EventType.ACCOUNT_DELETED, context, account=purge.account, before=None, after=facts)
-    purger.purges.finish(purge, receipt, [event])
+    real = None if clock_of(purge.account) is None else clock
+    purger.purges.finish(purge, receipt, [event], real)
 
 
 def _folders(account: str) -> tuple[str, str]:
