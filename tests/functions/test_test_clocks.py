@@ -34,6 +34,7 @@ from billing.usage.record_usage import record_usage as record_reports
 from billing.usage.rules import UsageEvent
 
 from functions.administer_cancellation.app import handler as administer_cancellation
+from functions.administer_reviews.app import handler as administer_reviews
 from functions.administer_subscriptions.app import handler as administer_subscriptions
 from functions.administer_users.app import handler as administer_users
 from functions.advance_test_clock.app import handler as advance_test_clock
@@ -504,6 +505,22 @@ def test_an_account_on_a_clock_is_in_the_lists_of_staff_if_they_ask_for_its_cloc
     ]
     assert indexed
     assert all(each.endswith("#clock#q1") or each.startswith("USER#") for each in indexed)
+
+
+def test_no_text_of_a_search_leads_to_the_list_of_a_clock() -> None:
+    make()
+    provisioned(with_value(started(ON_CLOCK), "a@q1.example", "billing", "email"))
+
+    def found(handler: Handler, route: str, **query: str) -> Any:
+        return answer(handler, request("GET", route, claims=STAFF, query=query)).body["items"]
+
+    assert found(list_accounts, "/accounts", search="a@q1.example#clock#q1") == []
+    assert found(list_accounts, "/accounts", search="a@q1.example", test_clock="q1") != []
+    event = sample_event(account=ON_CLOCK)
+    wiring.review_store().book_review(wiring.account_store().account(ON_CLOCK), replace(REVIEW, version=0), event)
+    manager = REVIEW.manager.success_manager
+    assert found(administer_reviews, "/reviews", manager=f"{manager}#clock#q1") == []
+    assert len(found(administer_reviews, "/reviews", manager=manager, test_clock="q1")) == 1
 
 
 def test_mail_about_a_test_goes_to_the_domain_of_tests_alone(monkeypatch: pytest.MonkeyPatch) -> None:
