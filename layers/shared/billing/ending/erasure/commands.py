@@ -60,13 +60,15 @@ class ErasureProgress(StrEnum):
 # ---- The request -------------------------------------------------------------------------------------
 
 
-def request_erasure(account: Account, user: str, *, context: RequestContext, store: ErasureStore) -> Erasure:
+def request_erasure(
+    account: Account, user: str, *, context: RequestContext, store: ErasureStore, real: datetime | None = None
+) -> Erasure:
     """Takes a person's access, and begins to erase them from the record of the account. Safe to repeat.
 
     They may have been removed before. Their log-in is deleted, unless they belong to another account, whose record
-    stays. Raises NotFound for somebody whom the record does not know, LastAdmin, NamedInBilling, NamedInAppointment,
-    ConcurrentChange. Two gets, two queries and one transaction; a query of up to LOOKED_THROUGH events for somebody
-    who is no user.
+    stays. `real` is the real time, if the account's is another. Raises NotFound for somebody whom the record does not
+    know, LastAdmin, NamedInBilling, NamedInAppointment, ConcurrentChange. Two gets, two queries and one transaction; a
+    query of up to LOOKED_THROUGH events for somebody who is no user.
     """
     under_way = store.erasure(account.id, user)
     if under_way is not None:
@@ -113,7 +115,7 @@ def request_erasure(account: Account, user: str, *, context: RequestContext, sto
         collected=found,
     )
     return store.begin_erasure(
-        erasure, remaining, details.information, context.time + WAIT, events, is_member=is_member
+        erasure, remaining, details.information, (real or context.time) + WAIT, events, is_member=is_member
     )
 
 
