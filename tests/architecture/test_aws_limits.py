@@ -149,13 +149,10 @@ def test_a_parameter_in_the_apis_body_changes_the_deployment() -> None:
     """A deployment is a snapshot of the body. SAM names it by a hash of the body, parameters unresolved."""
     [api] = [each["Properties"] for each in whole()["Resources"].values() if each["Type"] == REST_API]
     used = sorted(parameters_in(api["Body"]))
-    other = [
-        {"AllowedOrigin": "https://other.example"},
-        {"PortalDomain": "billing.example.com", "PortalCertificateArn": CERTIFICATE},
-    ]
-    assert used == sorted({*other[0], *other[1]}), "give each parameter of the body another value here"
+    other = {"AllowedOrigin": "https://other.example"}
+    assert used == sorted(other), "give each parameter of the body another value here"
 
-    before, *after = transform([{}, *other])
+    before, *after = transform([{}, *({name: value} for name, value in other.items())])
 
     for template in after:
         assert not {*of_type(before["Resources"], DEPLOYMENT)} & {*of_type(template["Resources"], DEPLOYMENT)}
