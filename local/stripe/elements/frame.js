@@ -360,6 +360,7 @@
   // ---- The bank's question ----
 
   async function challenge({ key, clientSecret }) {
+    document.documentElement.classList.toggle("night", matchMedia("(prefers-color-scheme: dark)").matches);
     const outcome = await new Promise((resolve) => {
       const complete = made("button", { type: "button", class: "first" }, words.complete);
       const fail = made("button", { type: "button" }, words.fail);
