@@ -21,12 +21,13 @@ def main() -> None:
     parser.add_argument("--publishable-key", required=True)
     parser.add_argument("--webhook-url", required=True)
     parser.add_argument("--webhook-secret", required=True)
+    parser.add_argument("--page", required=True)
     arguments = parser.parse_args()
     ended = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: ended.set())
     stripe = Stripe(arguments.key, arguments.publishable_key, time.time)
     serve(
-        StandIn(stripe, Webhook(arguments.webhook_url, arguments.webhook_secret), arguments.file),
+        StandIn(stripe, Webhook(arguments.webhook_url, arguments.webhook_secret), arguments.file, arguments.page),
         arguments.port,
         ended.wait,
     )

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from local.stripe import amounts
 from local.stripe.answers import Answer, Object, Refused, invalid, listed, missing
-from local.stripe.cards import CARDS, EXPIRED, TOKENS, UNKNOWN_NUMBER, Decline, TestCard
+from local.stripe.cards import CARDS, EXPIRED, INVALID_MONTH, TOKENS, UNKNOWN_NUMBER, Decline, TestCard
 from local.stripe.forms import decoded
 from local.stripe.parameters import SINGULAR as KINDS
 from local.stripe.parameters import require_known
@@ -26,7 +26,14 @@ KEYS_KEPT_SECONDS = 24 * 60 * 60
 """docs.stripe.com/api/idempotent_requests: keys are removed "after they're at least 24 hours old"."""
 SEARCHABLE_AFTER_SECONDS = 60
 """docs.stripe.com/search#data-freshness: "data is searchable in under 1 minute". Lists do not lag."""
+_IBAN = re.compile(r"[A-Z]{2}[0-9]{2}[A-Z0-9]{11,30}")
 SEARCHED = re.compile(r"metadata\['([^']+)'\]:'([^']*)'")
+
+BROWSER_CALLS = re.compile(
+    r"GET /v1/(setup|payment)_intents/[^/]+|POST /v1/(setup|payment)_intents/[^/]+/confirm|POST /v1/payment_methods"
+    r"|POST /challenge/(setup|payment)_intents/[^/]+"
+)
+"""What a publishable key allows. /challenge is not of Stripe: the frame of elements/ tells it the bank's answer."""
 
 CHARGEABLE = ("card", "sepa_debit")
 DISPUTED = ("warning_needs_response", "needs_response", "under_review")
@@ -100,12 +107,14 @@ class Stripe:
     def _respond(self, method: str, path: str, headers: Mapping[str, str], given: Object) -> Answer:
         try:
             browser = self._is_browser(headers)
-            if browser and not re.fullmatch(r"/v1/(setup|payment)_intents/[^/]+(/confirm)?|/v1/payment_methods", path):
+            if browser and not BROWSER_CALLS.fullmatch(f"{method} {path}"):
                 raise invalid("This API call cannot be made with a publishable API key.", status=401)
             if browser and "_intents/" in path and "client_secret" not in given:
                 raise invalid("Missing required param: client_secret.", param="client_secret")
             key = headers.get("idempotency-key") if method == "POST" else None
             require_known(method, path, given, browser=browser)
+            if browser and method == "GET":
+                _check_secret(self._intent_at(path), given)
             return self._idempotent(method, path, given, key) if key else self._perform(method, path, given)
         except Refused as refused:
             return Answer(refused.status, refused.body)
@@ -226,6 +235,8 @@ class Stripe:
                 return self._change_payment(identity, given)
             case ("POST", "v1", "setup_intents" | "payment_intents" as plural, identity, "cancel"):
                 return self._cancel(KINDS[plural], identity)
+            case ("POST", "challenge", "setup_intents" | "payment_intents" as plural, identity):
+                return self._answer_challenge(KINDS[plural], identity, given)
             case ("POST", "v1", "refunds"):
                 return self._refund(given)
             case _:
@@ -253,6 +264,10 @@ class Stripe:
         if identity not in self.objects[kind]:
             raise missing(kind, identity, param)
         return self.objects[kind][identity]
+
+    def _intent_at(self, path: str) -> Object:
+        _, _, plural, identity = path.split("/")
+        return self._get(KINDS[plural], identity, "intent")
 
     def _list(self, kind: str, given: Object, path: str) -> Object:
         filters = {name: given[name] for name in ("customer", "payment_intent", "email", "type") if name in given}
@@ -355,7 +370,8 @@ class Stripe:
     def _new_payment_method(self, given: Object) -> Object:
         kind = _required(given, "type")
         if kind == "sepa_debit":
-            iban = given.get("sepa_debit", {}).get("iban", "").replace(" ", "")
+            iban = given.get("sepa_debit", {}).get("iban", "").replace(" ", "").upper()
+            _require_iban(iban)
             return self._add_method(
                 "sepa_debit",
                 iban,
@@ -367,6 +383,8 @@ class Stripe:
         if number not in CARDS:
             raise _declined(UNKNOWN_NUMBER)
         month, year = int(card.get("exp_month", 12)), int(card.get("exp_year", 2034))
+        if not 1 <= month <= 12:
+            raise _declined(INVALID_MONTH)
         return self._add_method(
             "card",
             number,
@@ -777,6 +795,15 @@ class Stripe:
         self._emit(f"{kind}.canceled", intent)
         return intent
 
+    def _answer_challenge(self, kind: str, identity: str, given: Object) -> Object:
+        """The customer answers their bank's question in the frame: `outcome` is complete or fail."""
+        _check_secret(self._get(kind, identity, "intent"), given)
+        outcome = _required(given, "outcome")
+        if outcome not in {"complete", "fail"}:
+            raise invalid("Invalid outcome: must be one of complete, fail", param="outcome")
+        answer = self.authenticate_setup if kind == "setup_intent" else self.authenticate_payment
+        return answer(identity, succeed=outcome == "complete")
+
     # ---- Refunds and disputes ----
 
     def _refund(self, given: Object) -> Object:
@@ -919,6 +946,16 @@ def _require_type(method: Object, intent: Object, noun: str, code: str) -> None:
             code=code,
             param="payment_method",
         )
+
+
+def _require_iban(iban: str) -> None:
+    """Raises Refused for an IBAN whose form or check digits are wrong (ISO 13616).
+
+    The code: docs.stripe.com/error-codes#invalid-bank-account-iban.
+    """
+    turned = iban[4:] + iban[:4]
+    if not _IBAN.fullmatch(iban) or int("".join(str(int(each, 36)) for each in turned)) % 97 != 1:
+        raise invalid("The IBAN you provided is invalid.", code="invalid_bank_account_iban", param="sepa_debit[iban]")
 
 
 def _required(given: Object, name: str) -> str:

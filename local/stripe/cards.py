@@ -20,6 +20,7 @@ LOST = Decline("card_declined", "lost_card", "Your card was declined.")
 STOLEN = Decline("card_declined", "stolen_card", "Your card was declined.")
 EXPIRED = Decline("expired_card", None, "Your card has expired.")
 WRONG_CVC = Decline("incorrect_cvc", None, "Your card's security code is incorrect.")
+INVALID_MONTH = Decline("invalid_expiry_month", None, "Your card's expiration month is invalid.")
 UNKNOWN_NUMBER = Decline("incorrect_number", None, "Your card number is incorrect.")
 
 

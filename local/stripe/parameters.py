@@ -67,8 +67,34 @@ def require_known(method: str, path: str, given: Object, *, browser: bool) -> No
             "payment_method_types",
         )
     if browser:
+        _check_method_data(given.get("payment_method_data"))
         given = {name: each for name, each in given.items() if name not in FROM_A_BROWSER}
     _check(given, described, "")
+
+
+def _check_method_data(data: Any) -> None:
+    """A browser sends card and IBAN inside `payment_method_data`, in the form of POST /v1/payment_methods.
+
+    A debit needs a name and an e-mail address: docs.stripe.com/payments/sepa-debit/set-up-payment.
+    """
+    if data is None:
+        return
+    place = "payment_method_data"
+    if not isinstance(data, dict):
+        raise _refused(f"Invalid object: {place}", None, place)
+    _check(data, _parameters("payment_method_create"), place)
+    needed = {"card": ("card",), "sepa_debit": ("sepa_debit", "billing_details")}.get(data.get("type", ""), ("type",))
+    for name in needed:
+        if not data.get(name):
+            raise _missing(f"{place}[{name}]")
+    if data["type"] == "sepa_debit":
+        for name in ("name", "email"):
+            if not data["billing_details"].get(name):
+                raise _missing(f"{place}[billing_details][{name}]")
+
+
+def _missing(named: str) -> InvalidParameter:
+    return _refused(f"Missing required param: {named}.", "parameter_missing", named)
 
 
 def _described(method: str, path: str) -> Any:

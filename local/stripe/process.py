@@ -10,6 +10,7 @@ from local.local_server import LocalServer
 from local.settings import HOST, LocalError, Settings
 
 KEEP_SECONDS_MAX = 20
+CODE = frozenset({".css", ".html", ".js", ".py"})
 
 KEYS = {
     "api_key": "sk_test_livello",
@@ -34,8 +35,9 @@ def stripe_stand_in(settings: Settings) -> LocalServer:
             *("--publishable-key", KEYS["publishable_key"]),
             *("--webhook-url", f"{settings.address}/v1/webhooks/stripe"),
             *("--webhook-secret", KEYS["webhook_secret"]),
+            *("--page", settings.address),
         ),
-        code=sorted(Path(__file__).parent.glob("*.py")),
+        code=sorted(each for each in Path(__file__).parent.rglob("*.*") if each.suffix in CODE),
     )
 
 

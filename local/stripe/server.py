@@ -19,6 +19,7 @@ from local.settings import HOST
 from local.state_files import read_json, write_json
 from local.stripe.answers import Answer, Refused
 from local.stripe.api import Stripe
+from local.stripe.elements import file_at
 from local.stripe.webhooks import signature
 
 DELIVERY_SECONDS = 0.2
@@ -39,8 +40,9 @@ class Webhook:
 class StandIn:
     """A Stripe account with a lock, a file, and the delivery of its events."""
 
-    def __init__(self, stripe: Stripe, webhook: Webhook, file: Path | None) -> None:
-        self._stripe, self._webhook, self._file = stripe, webhook, file
+    def __init__(self, stripe: Stripe, webhook: Webhook, file: Path | None, page: str = "'none'") -> None:
+        """`page` is the origin of the page that may show the card form; no page may by default."""
+        self._stripe, self._webhook, self._file, self.page = stripe, webhook, file, page
         self._lock = threading.Lock()
         self._paused = False
         self._ended = threading.Event()
@@ -163,6 +165,10 @@ def server(stand_in: StandIn, port: int) -> ThreadingHTTPServer:
         protocol_version = "HTTP/1.1"
 
         def _serve(self) -> None:
+            file = file_at(self.path.partition("?")[0], stand_in.page) if self.command == "GET" else None
+            if file is not None:
+                self._send(HTTPStatus.OK, file.headers, file.content)
+                return
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode()
             headers = {name.lower(): value for name, value in self.headers.items()}
             answer = stand_in.handle(self.command, self.path, headers, body)
@@ -171,11 +177,13 @@ def server(stand_in: StandIn, port: int) -> ThreadingHTTPServer:
             if answer.lost:
                 self.close_connection = True
                 return
-            content = json.dumps(answer.body).encode()
-            self.send_response(answer.status)
             # The page in the browser has another origin.
             headers_to_send = {**answer.headers, "Content-Type": "application/json", "Access-Control-Allow-Origin": "*"}
-            for name, value in {**headers_to_send, "Content-Length": str(len(content))}.items():
+            self._send(answer.status, headers_to_send, json.dumps(answer.body).encode())
+
+        def _send(self, status: int, headers: dict[str, str], content: bytes) -> None:
+            self.send_response(status)
+            for name, value in {**headers, "Content-Length": str(len(content))}.items():
                 self.send_header(name, value)
             self.end_headers()
             self.wfile.write(content)

@@ -26,6 +26,11 @@ interface Elements {
   submit(): Promise<{ error?: StripeFailure }>;
 }
 
+interface Payment {
+  paymentIntent?: { status: string; last_payment_error?: { payment_method?: { id: string } } | null };
+  error?: StripeFailure;
+}
+
 interface Stripe {
   elements(options: { clientSecret: string; appearance?: object; locale?: string }): Elements;
   confirmSetup(options: {
@@ -34,10 +39,9 @@ interface Stripe {
     confirmParams: { return_url: string };
     redirect: "if_required";
   }): Promise<{ setupIntent?: { id: string; status: string }; error?: StripeFailure }>;
-  handleNextAction(options: { clientSecret: string }): Promise<{
-    paymentIntent?: { id: string; status: string };
-    error?: StripeFailure;
-  }>;
+  retrievePaymentIntent(clientSecret: string): Promise<Payment>;
+  handleNextAction(options: { clientSecret: string }): Promise<Payment>;
+  confirmCardPayment(clientSecret: string, data: { payment_method: string }): Promise<Payment>;
 }
 
 declare global {
@@ -92,11 +96,16 @@ export async function mountSetupForm(
     appearance: { theme: dark ? "night" : "stripe" },
   });
   const element = elements.create("payment");
-  await new Promise<void>((resolve, reject) => {
-    element.on("ready", resolve);
-    element.on("loaderror", ({ error }) => reject(new StripeFault(error)));
-    element.mount(at);
-  });
+  try {
+    await new Promise<void>((resolve, reject) => {
+      element.on("ready", resolve);
+      element.on("loaderror", ({ error }) => reject(new StripeFault(error)));
+      element.mount(at);
+    });
+  } catch (thrown) {
+    element.destroy();
+    throw thrown;
+  }
   return {
     destroy: () => element.destroy(),
     confirm: async () => {
@@ -115,12 +124,23 @@ export async function mountSetupForm(
   };
 }
 
-/** Asks for the consent that the customer's bank wants for a charge. Null once it is given. */
+/**
+ * Asks for the consent that the customer's bank wants for a charge. Null once it is given.
+ *
+ * A charge that was refused while the customer was away is confirmed again with the same card; one that waits goes on
+ * (https://docs.stripe.com/payments/save-and-reuse?platform=web&ui=elements#charge-saved-payment-method).
+ */
 export async function giveConsent(
   consent: { client_secret: string; publishable_key: string },
   locale: Language,
 ): Promise<StripeFailure | null> {
   const service = await stripe(consent.publishable_key, locale);
-  const { error } = await service.handleNextAction({ clientSecret: consent.client_secret });
-  return error ?? null;
+  const secret = consent.client_secret;
+  const { paymentIntent: payment, error } = await service.retrievePaymentIntent(secret);
+  if (error || !payment) return error ?? { code: "unavailable" };
+  if (payment.status === "succeeded" || payment.status === "processing") return null;
+  if (payment.status === "requires_action") return (await service.handleNextAction({ clientSecret: secret })).error ?? null;
+  const card = payment.last_payment_error?.payment_method?.id;
+  if (!card) return { code: "unavailable" };
+  return (await service.confirmCardPayment(secret, { payment_method: card })).error ?? null;
 }

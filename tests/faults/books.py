@@ -401,6 +401,7 @@ def _confirm_debit(world: Living, setup: dict[str, str]) -> None:
         "POST",
         f"/v1/setup_intents/{setup['setup_intent']}/confirm",
         "payment_method_data[type]=sepa_debit&payment_method_data[sepa_debit][iban]=DE89370400440532013000"
+        "&payment_method_data[billing_details][name]=Ada&payment_method_data[billing_details][email]=ada@example.com"
         f"&client_secret={setup['client_secret']}",
         key=KEYS["publishable_key"],
     )

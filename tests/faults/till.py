@@ -90,7 +90,10 @@ class Till:
             self.collect(at_once=True)
 
     def debit(self, *, collect: bool = True) -> None:
-        form = f"payment_method_data[type]=sepa_debit&payment_method_data[sepa_debit][iban]={IBAN}"
+        form = (
+            f"payment_method_data[type]=sepa_debit&payment_method_data[sepa_debit][iban]={IBAN}"
+            "&payment_method_data[billing_details][name]=Ada&payment_method_data[billing_details][email]=ada@example.com"
+        )
         self._method(
             Method.SEPA_DEBIT,
             lambda setup: ask(

@@ -6,10 +6,13 @@ import json
 import socket
 import threading
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 import stripe
@@ -19,9 +22,12 @@ from local.background import free_port
 from local.settings import HOST
 from local.stripe.answers import Refused
 from local.stripe.api import KEYS_KEPT_SECONDS, SEARCHABLE_AFTER_SECONDS, Stripe
+from local.stripe.elements import file_at
 from local.stripe.process import KEYS
 from local.stripe.server import StandIn, Webhook, serve
 from tests.stripe import ADDRESS, InProcess, later, stripe_account
+
+PAGE = "http://127.0.0.1:8180"
 
 DECLINES = {
     "4000000000000002": ("card_declined", "generic_decline"),
@@ -392,7 +398,7 @@ def running(account: Stripe, tmp_path: Path) -> Iterator[tuple[StripeClient, lis
     threading.Thread(target=receiver.serve_forever, daemon=True).start()
     port, ended = free_port(), threading.Event()
     webhook = Webhook(f"http://{HOST}:{receiver.server_port}/", KEYS["webhook_secret"])
-    stand_in = StandIn(account, webhook, tmp_path / "account.json")
+    stand_in = StandIn(account, webhook, tmp_path / "account.json", PAGE)
     serving = threading.Thread(target=serve, args=(stand_in, port, ended.wait), daemon=True)
     serving.start()
     wait_for_port(port)
@@ -420,3 +426,167 @@ def test_the_server_saves_its_account_and_delivers_its_events(
     restored = stripe_account(time.time())
     StandIn(restored, Webhook("http://127.0.0.1:1", "x"), tmp_path / "account.json")
     assert restored.objects == saved["objects"]
+
+
+# ---- The customer's browser ----------------------------------------------------------------------
+
+
+def browser(account: Stripe, method: str, path: str, **given: str) -> Any:
+    """The answer to a request with the publishable key, as (status, body)."""
+    form = urlencode(given)
+    url, body = (f"{path}?{form}", "") if method == "GET" else (path, form)
+    answer = account.handle(method, url, {"authorization": f"Bearer {KEYS['publishable_key']}"}, body)
+    return answer.status, answer.body
+
+
+def setup_of(client: StripeClient, kind: str = "card") -> stripe.SetupIntent:
+    customer = client.v1.customers.create({})
+    parameters: Any = {"customer": customer.id, "allowed_payment_method_types": [kind]}
+    return client.v1.setup_intents.create(parameters)
+
+
+def card_data(number: str, month: str = "12") -> dict[str, str]:
+    place = "payment_method_data"
+    card = {"number": number, "exp_month": month, "exp_year": "2034", "cvc": "123"}
+    return {f"{place}[type]": "card", **{f"{place}[card][{name}]": value for name, value in card.items()}}
+
+
+def debit_data(iban: str = "DE89370400440532013000", **details: str) -> dict[str, str]:
+    place = "payment_method_data"
+    named = {"name": "Ada Holm", "email": "ada@example.com", **details}
+    return {
+        f"{place}[type]": "sepa_debit",
+        f"{place}[sepa_debit][iban]": iban,
+        **{f"{place}[billing_details][{name}]": value for name, value in named.items() if value},
+    }
+
+
+def test_a_browser_reads_and_confirms_only_what_it_has_the_secret_of(client: StripeClient, account: Stripe) -> None:
+    setup, other = setup_of(client), setup_of(client)
+    path, secret = f"/v1/setup_intents/{setup.id}", str(setup.client_secret)
+
+    assert browser(account, "GET", path)[1]["error"]["param"] == "client_secret"
+    for method, at in (("GET", path), ("POST", f"{path}/confirm"), ("POST", f"/challenge/setup_intents/{setup.id}")):
+        status, body = browser(account, method, at, client_secret=str(other.client_secret))
+        assert (status, body["error"]["code"]) == (400, "resource_missing"), at
+    assert browser(account, "GET", path, client_secret=secret)[1]["status"] == "requires_payment_method"
+    for method, at in (("POST", "/v1/setup_intents"), ("POST", path), ("POST", f"{path}/cancel")):
+        assert browser(account, method, at, client_secret=secret)[0] == 401, at
+
+    status, body = browser(account, "POST", f"{path}/confirm", client_secret=secret, **card_data("4242424242424242"))
+    assert (status, body["status"], body["customer"]) == (200, "succeeded", setup.customer)
+    status, body = browser(account, "POST", f"{path}/confirm", client_secret=secret, **card_data("4242424242424242"))
+    assert (status, body["error"]["code"]) == (400, "setup_intent_unexpected_state")
+
+
+@pytest.mark.parametrize(
+    ("kind", "data", "status", "error"),
+    [
+        ("card", card_data("4000000000000002"), 402, {"code": "card_declined", "decline_code": "generic_decline"}),
+        ("card", card_data("4242424242424241"), 402, {"code": "incorrect_number"}),
+        ("card", card_data("4242424242424242", "13"), 402, {"code": "invalid_expiry_month"}),
+        ("card", card_data("4242424242424242", "May"), 400, {"code": "parameter_invalid_integer"}),
+        ("card", {"payment_method_data[type]": "card"}, 400, {"param": "payment_method_data[card]"}),
+        ("card", {"payment_method_data": "card"}, 400, {"param": "payment_method_data"}),
+        ("card", debit_data(), 400, {"code": "setup_intent_invalid_parameter"}),
+        (
+            "card",
+            {**card_data("4242424242424242"), "payment_method_data[card][pin]": "1"},
+            400,
+            {"code": "parameter_unknown"},
+        ),
+        ("sepa_debit", debit_data("DE88370400440532013000"), 400, {"code": "invalid_bank_account_iban"}),
+        ("sepa_debit", debit_data(email=""), 400, {"param": "payment_method_data[billing_details][email]"}),
+        ("sepa_debit", debit_data(name=""), 400, {"param": "payment_method_data[billing_details][name]"}),
+    ],
+)
+def test_what_a_browser_sends_is_refused_with_stripes_codes(
+    kind: str, data: dict[str, str], status: int, error: dict[str, str], client: StripeClient, account: Stripe
+) -> None:
+    setup = setup_of(client, kind)
+    path, secret = f"/v1/setup_intents/{setup.id}", str(setup.client_secret)
+    answered, body = browser(account, "POST", f"{path}/confirm", client_secret=secret, **data)
+    assert answered == status
+    assert {name: body["error"].get(name) for name in error} == error
+    assert client.v1.setup_intents.retrieve(setup.id).status == "requires_payment_method"
+
+
+def test_the_bank_asks_in_the_frame_until_its_customer_agrees(client: StripeClient, account: Stripe) -> None:
+    setup = setup_of(client)
+    path, secret = f"/v1/setup_intents/{setup.id}/confirm", str(setup.client_secret)
+    challenge = f"/challenge/setup_intents/{setup.id}"
+    for outcome, after in (("fail", "requires_payment_method"), ("complete", "succeeded")):
+        _, asked = browser(account, "POST", path, client_secret=secret, **card_data("4000002500003155"))
+        assert asked["status"] == "requires_action"
+        assert browser(account, "POST", challenge, client_secret=secret, outcome="maybe")[0] == 400
+        status, body = browser(account, "POST", challenge, client_secret=secret, outcome=outcome)
+        assert (status, body["status"]) == (200, after)
+        if outcome == "fail":
+            assert body["last_setup_error"]["code"] == "setup_intent_authentication_failure"
+    assert browser(account, "POST", challenge, client_secret=secret, outcome="complete")[0] == 400
+
+
+def test_a_declined_payment_that_wants_consent_is_confirmed_again_in_the_browser(
+    client: StripeClient, account: Stripe
+) -> None:
+    # docs.stripe.com/payments/save-and-reuse: the payment is back at requires_payment_method, and last_payment_error
+    # has the card to confirm it with.
+    customer, method = customer_with_consent(client, account)
+    parameters: Any = {
+        "amount": 500,
+        "currency": "eur",
+        "customer": customer,
+        "payment_method": method,
+        "confirm": True,
+        "off_session": True,
+    }
+    with pytest.raises(stripe.CardError):
+        client.v1.payment_intents.create(parameters)
+    [payment] = account.objects["payment_intent"].values()
+    path, secret = f"/v1/payment_intents/{payment['id']}", payment["client_secret"]
+    _, read = browser(account, "GET", path, client_secret=secret)
+    card = read["last_payment_error"]["payment_method"]["id"]
+    assert (read["status"], card) == ("requires_payment_method", method)
+
+    _, asked = browser(account, "POST", f"{path}/confirm", client_secret=secret, payment_method=card)
+    assert asked["status"] == "requires_action"
+    _, paid = browser(account, "POST", f"/challenge{path[3:]}", client_secret=secret, outcome="complete")
+    assert paid["status"] == "succeeded"
+
+
+def customer_with_consent(client: StripeClient, account: Stripe) -> tuple[str, str]:
+    setup = setup_of(client)
+    secret = str(setup.client_secret)
+    browser(
+        account, "POST", f"/v1/setup_intents/{setup.id}/confirm", client_secret=secret, **card_data("4000002760003184")
+    )
+    _, done = browser(account, "POST", f"/challenge/setup_intents/{setup.id}", client_secret=secret, outcome="complete")
+    return done["customer"], done["payment_method"]
+
+
+def test_the_server_has_the_script_and_a_frame_for_one_page_only(
+    running: tuple[StripeClient, list[stripe.Event], int],
+) -> None:
+    _, _, port = running
+    fetched = {}
+    for path in ("/v3/", "/endive/stripe.js", "/frame", "/frame.js", "/frame.css"):
+        with urllib.request.urlopen(f"http://{HOST}:{port}{path}", timeout=5) as response:
+            fetched[path] = response.read().decode()
+            headers = response.headers
+        assert headers["X-Content-Type-Options"] == "nosniff"
+        assert headers["Referrer-Policy"] == "no-referrer"
+        policy = headers["Content-Security-Policy"].split("; ")
+        assert f"frame-ancestors {PAGE}" in policy
+        assert "unsafe" not in headers["Content-Security-Policy"]
+    assert fetched["/v3/"] == fetched["/endive/stripe.js"]
+    assert f'<meta name="page-origin" content="{PAGE}">' in fetched["/frame"]
+    assert "style=" not in fetched["/frame"]
+    assert "<script>" not in fetched["/frame"]
+    with pytest.raises(urllib.error.HTTPError):
+        urllib.request.urlopen(f"http://{HOST}:{port}/frame.html", timeout=5)
+
+
+def test_no_page_shows_the_frame_of_a_stand_in_without_a_page() -> None:
+    file = file_at("/frame", StandIn(stripe_account(0), Webhook("http://127.0.0.1:1", "x"), None).page)
+    assert file is not None
+    assert file.headers["Content-Security-Policy"].endswith("frame-ancestors 'none'")
