@@ -95,7 +95,7 @@ def _portal_speed(rounds: int) -> str:
     if stack is None:
         return "  No Livello runs, so no time is measured. make run starts it."
     try:
-        seen = page_speed.measured(stack, rounds)
+        seen = page_speed.measured_by_a_browser_of_its_own(stack, rounds)
     except NoBrowser as error:
         return f"  No time is measured. {error}"
     line = f"1.6 Mbit/s, {page_speed.LATENCY_MILLISECONDS} ms, processor / {page_speed.SLOWER}"

@@ -106,8 +106,8 @@ def _is_program(path: Path) -> bool:
 
 def _of_npm(folder: Path) -> Found:
     # With its own libraries and fonts it needs nothing but the C library.
-    libraries = str(folder / "al2023" / "lib")
-    return Found(folder / "chromium", {"LD_LIBRARY_PATH": libraries, "FONTCONFIG_PATH": str(folder / "fonts")})
+    environment = {"LD_LIBRARY_PATH": "al2023/lib", "FONTCONFIG_PATH": "fonts", "XDG_CACHE_HOME": "cache"}
+    return Found(folder / "chromium", {name: str(folder / place) for name, place in environment.items()})
 
 
 def _from_npm() -> Path:
@@ -115,7 +115,7 @@ def _from_npm() -> Path:
 
     Raises OSError and subprocess.SubprocessError.
     """
-    version = json.loads((LOCKED / "package.json").read_text("utf-8"))["dependencies"]["@sparticuz/chromium"]
+    version: str = json.loads((LOCKED / "package.json").read_text("utf-8"))["dependencies"]["@sparticuz/chromium"]
     folder = FETCHED / version
     if folder.exists():
         return folder
