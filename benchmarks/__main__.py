@@ -74,6 +74,34 @@ def round_trips(_rounds: int) -> str:
     return f"{title}\n{round_trips.table(round_trips.measured(stack))}"
 
 
+def portal(rounds: int) -> str:
+    """The billing page: what a browser loads for each screen, and when the screen is usable."""
+    from benchmarks import page_size
+    from local.settings import PORTAL
+
+    title = "Billing page in a browser"
+    try:
+        views = page_size.first_views(PORTAL)
+    except page_size.NotBuilt as error:
+        return f"{title}\n  {error}"
+    return f"{title}: first view, compressed\n{page_size.table(views)}\n{_portal_speed(rounds)}"
+
+
+def _portal_speed(rounds: int) -> str:
+    from benchmarks import page_speed, round_trips
+    from tests.browser.browsers import NoBrowser
+
+    stack = round_trips.running_stack()
+    if stack is None:
+        return "  No Livello runs, so no time is measured. make run starts it."
+    try:
+        seen = page_speed.measured_by_a_browser_of_its_own(stack, rounds)
+    except NoBrowser as error:
+        return f"  No time is measured. {error}"
+    line = f"1.6 Mbit/s, {page_speed.LATENCY_MILLISECONDS} ms, processor / {page_speed.SLOWER}"
+    return f"  At {line}; the goal for billing is {page_speed.LIMIT_SECONDS} s:\n{page_speed.table(seen)}"
+
+
 BENCHMARKS: dict[str, Callable[[int], str]] = {
     "cold-start": cold_start,
     "warm-request": warm_request,
@@ -82,6 +110,7 @@ BENCHMARKS: dict[str, Callable[[int], str]] = {
     "documents": documents,
     "invoicing": invoicing,
     "round-trips": round_trips,
+    "portal": portal,
 }
 
 

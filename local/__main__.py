@@ -40,15 +40,15 @@ def year(settings: Settings) -> None:
 
 
 def clean(settings: Settings) -> None:
-    """Ends the stack, and deletes its state. Raises OSError if a file cannot be removed."""
+    """Ends the stack, and deletes its state and what was built. Raises OSError if a file cannot be removed."""
     stop_without_saving(settings)
-    for folder in (settings.folder, ROOT / ".aws-sam"):
+    for folder in (settings.folder, ROOT / ".aws-sam", ROOT / "portal" / "dist"):
         if folder.exists():
             shutil.rmtree(folder.resolve())  # a link to a larger disk is followed
         folder.unlink(missing_ok=True)
     _say(
-        "Livello has ended, and its state is deleted. What stays: the tools, in .venv, .venvs and .tools, and uv's "
-        f"cache of packages, {uv_cache(os.environ)}."
+        "Livello has ended, and its state is deleted. What stays: the tools, in .venv, .venvs, .tools and "
+        f"portal/node_modules, and uv's cache of packages, {uv_cache(os.environ)}."
     )
 
 

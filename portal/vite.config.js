@@ -12,6 +12,8 @@ export default defineConfig({
     // A file that is part of another one as a data address would need `data:` in the policy of the page.
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
+    // The licences of what is in the bundle ask for a notice in each copy.
+    license: { fileName: "third-party-notices.txt" },
     sourcemap: false,
     rolldownOptions: {
       output: {

@@ -4,6 +4,8 @@ Packages, hashes and dependencies come from the lock, by uv. Licences, and the l
 packages, come from the packages of a layer that is built for the cloud's default processor. Both files are the same
 bytes for the same lock: they have no time, and the serial number is made from the contents.
 
+The billing page has a bill of its own (scripts/page_sbom.py).
+
 With --check it builds and writes nothing. It fails if a licence is not allowed (scripts/licences.py), or if the
 bill of materials is of another lock.
 """
@@ -24,6 +26,7 @@ from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
 from benchmarks.layer import ROOT, SOURCE, build_layer
+from scripts import page_sbom
 from scripts.licences import (
     BUNDLED,
     CORRECTIONS,
@@ -82,6 +85,11 @@ def check() -> Iterator[str]:
     for table in (CORRECTIONS, BUNDLED, NOT_SHIPPED):
         for name in table.keys() - locked.keys() - {"billing"}:
             yield f"{name}: it is in scripts/licences.py and not in the layer. Take it out there."
+    try:
+        if page_sbom.bill() != page_sbom.BILL.read_text("utf-8"):
+            yield f"{page_sbom.BILL.relative_to(ROOT)} is of another lock: make sbom"
+    except Unlicensed as failure:
+        yield f"{failure} It is in the files of the billing page."
 
 
 def _write() -> list[str]:
@@ -89,10 +97,11 @@ def _write() -> list[str]:
         build_layer(Path(folder) / "Shared", *DEFAULT_LAYER)
         packages = Path(folder) / "Shared" / "python"
         try:
-            bill = bill_of(packages)
+            bill, page_bill = bill_of(packages), page_sbom.bill()
         except Unlicensed as failure:
             return [str(failure)]
         BILL.write_text(bill, "utf-8")
+        page_sbom.BILL.write_text(page_bill, "utf-8")
         NOTICES.write_text(notices_of(packages), "utf-8")
     return []
 

@@ -1,6 +1,7 @@
 """A browser that looks at the page: what the browser tests share.
 
-A page fails its test if the browser reports an error, a script that the policy refuses, or a request that has failed.
+A page fails its test if the browser reports an error, something that the policy refuses, or a request that has failed.
+What the policy refuses, the browser writes to the console as an error.
 """
 
 from __future__ import annotations
@@ -8,15 +9,25 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Response, expect, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Page,
+    Request,
+    Response,
+    expect,
+    sync_playwright,
+)
 
 from local.stack import Stack
-from tests.browser.browsers import HERE, NO_BROWSER, find
+from tests.browser.browsers import Found, NoBrowser, find
 
 expect.set_options(timeout=15_000)
 
@@ -25,7 +36,8 @@ NARROW = {"width": 320, "height": 700}
 PICTURES = os.environ.get("LIVELLO_PICTURES")
 """A folder for a picture of each screen that a test looks at."""
 
-_AXE = """
+_AXE = Path(__file__).parent / "tools" / "node_modules" / "axe-core" / "axe.min.js"
+_JUDGE = """
 async (options) => {
   const { violations } = await axe.run(document, options);
   const said = ({ target, failureSummary }) => `${target} ${failureSummary}`;
@@ -38,17 +50,24 @@ RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "be
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     """The browser of the machine, or one from npm. Without one the test is skipped, and fails in CI."""
-    found = find()
-    if found is None:
-        (pytest.fail if os.environ.get("CI") else pytest.skip)(NO_BROWSER)
-    path, environment = found
+    try:
+        found = find()
+    except NoBrowser as error:
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(str(error))
+    with launched(found) as started:
+        yield started
+
+
+@contextmanager
+def launched(found: Found) -> Iterator[Browser]:
+    """A started browser. Chromium refuses to run as root with its sandbox, so only a person's run has one."""
     as_root = ["--no-sandbox"] if os.geteuid() == 0 else []
     with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(
-            executable_path=path, env={**os.environ, **environment}, args=as_root, timeout=60_000
+        started = playwright.chromium.launch(
+            executable_path=found.path, env={**os.environ, **found.environment}, args=as_root, timeout=60_000
         )
-        yield launched
-        launched.close()
+        yield started
+        started.close()
 
 
 @dataclass
@@ -110,12 +129,11 @@ class Visitor:
         session = self.context.new_cdp_session(self.page)
         frame = session.send("Page.getFrameTree")["frameTree"]["frame"]["id"]
         world = session.send("Page.createIsolatedWorld", {"frameId": frame, "worldName": "axe"})["executionContextId"]
-        axe = (HERE / "node_modules" / "axe-core" / "axe.min.js").read_text(encoding="utf-8")
-        session.send("Runtime.evaluate", {"expression": axe, "contextId": world})
+        session.send("Runtime.evaluate", {"expression": _AXE.read_text("utf-8"), "contextId": world})
         found: dict[str, Any] = session.send(
             "Runtime.evaluate",
             {
-                "expression": f"({_AXE})({json.dumps(RULES)})",
+                "expression": f"({_JUDGE})({json.dumps(RULES)})",
                 "contextId": world,
                 "awaitPromise": True,
                 "returnByValue": True,
@@ -162,7 +180,13 @@ def visitor(stack: Stack, browser: Browser, locale: str = "en-GB") -> Visitor:
         if response.status >= 400 and response.status not in person.refused:
             person.faults.append(f"{response.status}: {response.url.partition('?')[0]}")
 
+    def failed(request: Request) -> None:
+        # Who leaves a screen takes back what it still waits for.
+        if request.failure != "net::ERR_ABORTED":
+            person.faults.append(f"{request.failure}: {request.url.partition('?')[0]}")
+
     page.on("console", said)
     page.on("pageerror", lambda error: person.faults.append(f"error: {error}"))
     page.on("response", answered)
+    page.on("requestfailed", failed)
     return person

@@ -120,6 +120,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(commands, "ROOT", tmp_path)
     (tmp_path / ".aws-sam").mkdir()
+    (tmp_path / "portal" / "dist" / "assets").mkdir(parents=True)
     return tmp_path / ".local"
 
 
@@ -140,8 +141,9 @@ def test_stop_and_clean_work_with_damaged_files(folder: Path, capsys: pytest.Cap
     assert commands.main(["stop"], folder) == 0
     assert not any(part.process.running() for part in parts)
     assert commands.main(["clean"], folder) == 0
-    assert [*folder.parent.iterdir()] == []
-    assert "What stays: the tools, in .venv, .venvs and .tools, and uv's cache" in capsys.readouterr().out
+    assert [*folder.parent.rglob("*")] == [folder.parent / "portal"]
+    said = capsys.readouterr().out
+    assert "What stays: the tools, in .venv, .venvs, .tools and portal/node_modules, and uv's cache" in said
 
 
 def test_a_full_disk_is_reported_as_one(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

