@@ -18,7 +18,7 @@ export default defineConfig({
     rolldownOptions: {
       output: {
         // What every screen uses is one file: each further one costs a slow connection a place in the queue.
-        advancedChunks: {
+        codeSplitting: {
           groups: [
             { name: "base", test: BASE },
           ],

@@ -28,6 +28,7 @@ from scripts.stack import OperatorError
 
 KEPT_DAYS = 30
 FOR_EVER = "public, max-age=31536000, immutable"
+FOR_A_WHILE = "public, max-age=300"
 ASKED_AGAIN = "no-cache"
 OF_THE_VENDOR = frozenset({"theme.css", "logo.svg"})
 STRIPE_SCRIPT = "https://js.stripe.com/v3/"
@@ -61,7 +62,7 @@ def deploy(
 ) -> str:
     """Puts the built page of `folder` into the bucket, and returns what was done in a line.
 
-    A call for each new file, and four more. Raises OperatorError where nothing is built.
+    A call for each new file, and five more. Raises OperatorError where nothing is built.
     """
     index = folder / "index.html"
     if not index.exists():
@@ -72,7 +73,10 @@ def deploy(
     for key in new:
         _put(bucket, key, assets[key].read_bytes(), FOR_EVER, clients)
     for name in sorted(OF_THE_VENDOR - {*there}):
-        _put(bucket, name, (folder / name).read_bytes(), "public, max-age=300", clients)
+        _put(bucket, name, (folder / name).read_bytes(), FOR_A_WHILE, clients)
+    # The notices of what is in the page, which their licences ask for.
+    for path in sorted(folder.glob("*.txt")):
+        _put(bucket, path.name, path.read_bytes(), FOR_A_WHILE, clients)
     content = with_configuration(index.read_text(encoding="utf-8"), page).encode()
     before = there.get("index.html")
     _put(bucket, "index.html", content, ASKED_AGAIN, clients)

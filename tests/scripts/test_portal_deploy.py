@@ -89,6 +89,7 @@ def build(folder: Path, script: str) -> Path:
     (folder / "index.html").write_text(f'<meta name="livello-config" content=""><script src="{script}"></script>')
     (folder / "theme.css").write_text(":root {}")
     (folder / "logo.svg").write_text("<svg/>")
+    (folder / "third-party-notices.txt").write_text(f"The notices of {script}")
     return folder
 
 
@@ -135,6 +136,7 @@ def test_an_open_page_keeps_its_files_for_a_month(built: Path, clients: Clients)
 
     put(built, clients)
     assert {"assets/index-1.js", "assets/index-2.js"} <= contents(clients).keys()
+    assert contents(clients)["third-party-notices.txt"] == b"The notices of index-2.js"
     said = put(built, clients, datetime.now(UTC) + timedelta(days=31))
 
     assert said == "0 new files, 1 there before, 1 of older pages deleted"
@@ -156,7 +158,7 @@ def test_each_change_is_invalidated_and_a_repetition_is_not(built: Path, clients
     assert len(clients.cloudfront.references) == known + 2, "a change back is a change"
 
 
-@pytest.mark.parametrize("at", [1, 2, 3, 4])
+@pytest.mark.parametrize("at", [1, 2, 3, 4, 5])
 def test_a_deployment_that_is_cut_off_leaves_a_page_that_works(at: int, built: Path, clients: Clients) -> None:
     with pytest.raises(ClientError):
         put(built, Clients(CutOff(clients.s3, at), clients.cloudfront))
@@ -164,7 +166,13 @@ def test_a_deployment_that_is_cut_off_leaves_a_page_that_works(at: int, built: P
     left = contents(clients)
     assert "index.html" not in left, "it comes last"
     put(built, clients)
-    assert contents(clients).keys() == {"assets/index-1.js", "index.html", "logo.svg", "theme.css"}
+    assert contents(clients).keys() == {
+        "assets/index-1.js",
+        "index.html",
+        "logo.svg",
+        "theme.css",
+        "third-party-notices.txt",
+    }
 
 
 def test_nothing_is_deployed_that_is_not_built(tmp_path: Path, clients: Clients) -> None:
