@@ -3,9 +3,9 @@
     make portal-deploy                  the stack "livello"
     make portal-deploy STACK=<name>     another one
 
-The files with a digest in their names come first, so the page never names one that is not there; then the page itself. A
-page that is open meanwhile goes on with the files of the deployment before, which are kept for KEPT_DAYS. `theme.css` and
-`logo.svg` are the vendor's own: they are put there once, and never written over.
+The files with a digest in their names come first, so the page never names one that is not there; then the page itself.
+A page that is open meanwhile goes on with the files of the deployment before, which are kept for KEPT_DAYS. `theme.css`
+and `logo.svg` are the vendor's own: they are put there once, and never written over.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Clients:
 
 def configuration(stack: dict[str, Any]) -> PageConfiguration:
     """What the page needs to know of a stack, as DescribeStacks describes it."""
-    outputs = {each["OutputKey"]: each["OutputValue"] for each in stack["Outputs"]}
+    outputs = _outputs(stack)
     parameters = {each["ParameterKey"]: each["ParameterValue"] for each in stack["Parameters"]}
     return PageConfiguration(
         vendor=parameters["VendorName"],
@@ -97,6 +97,17 @@ def deploy(
     return f"{len(new)} new files, {len(assets) - len(new)} there before, {len(old)} of older pages deleted"
 
 
+def _outputs(stack: dict[str, Any]) -> dict[str, str]:
+    return {each["OutputKey"]: each["OutputValue"] for each in stack["Outputs"]}
+
+
+def _page_files(outputs: dict[str, str]) -> str:
+    """The bucket of the page. Raises OperatorError for a stack of a laptop."""
+    if "PageFilesName" not in outputs:
+        raise OperatorError("This stack has no bucket for the page. On your machine, make run serves the page itself.")
+    return outputs["PageFilesName"]
+
+
 def _objects(bucket: str, clients: Clients) -> dict[str, Any]:
     pages = clients.s3.get_paginator("list_objects_v2").paginate(Bucket=bucket)
     return {each["Key"]: each for page in pages for each in page.get("Contents", [])}
@@ -114,16 +125,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         session = aws_session()
-        [stack] = session.create_client("cloudformation").describe_stacks(StackName=options.stack)["Stacks"]
-        outputs = {each["OutputKey"]: each["OutputValue"] for each in stack["Outputs"]}
-        if "PageFilesName" not in outputs:
-            raise OperatorError(
-                "This stack has no bucket for the page. On your machine, make run serves the page itself."
-            )
+        formation: Any = session.create_client("cloudformation")
+        [stack] = formation.describe_stacks(StackName=options.stack)["Stacks"]
+        outputs = _outputs(stack)
         clients = Clients(session.create_client("s3"), session.create_client("cloudfront"))
-        done = deploy(
-            PORTAL, configuration(stack), outputs["PageFilesName"], outputs["PageId"], clients, datetime.now(UTC)
-        )
+        now = datetime.now(UTC)  # noqa: TID251 - old files go by the real time
+        done = deploy(PORTAL, configuration(stack), _page_files(outputs), outputs["PageId"], clients, now)
     except (OperatorError, BotoCoreError, ClientError) as failure:
         sys.stderr.write(f"{failure}\n")
         return 1
