@@ -29,6 +29,8 @@ interface Claims {
 let token: string | null = null;
 let claims: Claims | null = null;
 let renewal: Promise<boolean> | null = null;
+/** The browser is on its way to another page. A request that ends meanwhile must not send it elsewhere. */
+let isLeaving = false;
 
 /** The person that is logged in. Only after `begin` was true. */
 export function me(): Claims {
@@ -70,12 +72,14 @@ export async function begin(): Promise<boolean> {
 
 /** The ID token, renewed if it is about to end. Null if the session is over. */
 export async function bearer(): Promise<string | null> {
-  if (claims && claims.exp * 1000 - Date.now() > EARLY) return token;
+  if (token && claims && claims.exp * 1000 - Date.now() > EARLY) return token;
   return (await renewed()) ? token : null;
 }
 
 /** Leaves for the log-in page; whoever logs in comes back to this screen. */
 export async function logIn(): Promise<void> {
+  if (isLeaving) return;
+  isLeaving = true;
   const verifier = random();
   const state = `${random().slice(0, 16)}.${base64url(new TextEncoder().encode(location.hash))}`;
   sessionStorage.setItem(VERIFIER + state, verifier);
@@ -96,13 +100,15 @@ export async function logIn(): Promise<void> {
 
 /** Ends the session here and at the log-in page. What was typed and not sent is forgotten. */
 export function logOut(): void {
+  isLeaving = true;
   const refresh = sessionStorage.getItem(REFRESH);
   if (refresh) {
     // Sent also while the browser leaves: nobody can renew the session any more.
     const body = new URLSearchParams({ token: refresh, client_id: config.client_id });
     void fetch(`${config.login}/oauth2/revoke`, { method: "POST", body, keepalive: true }).catch(() => {});
   }
-  token = claims = null;
+  // What is shown until the browser has left still says whose page it is.
+  token = null;
   sessionStorage.clear();
   location.assign(`${config.login}/logout?${new URLSearchParams({ client_id: config.client_id, logout_uri: home() })}`);
 }
