@@ -31,6 +31,8 @@ let claims: Claims | null = null;
 let renewal: Promise<boolean> | null = null;
 /** The browser is on its way to another page. A request that ends meanwhile must not send it elsewhere. */
 let isLeaving = false;
+// Whoever goes back finds the page as it was left: it begins anew.
+addEventListener("pageshow", ({ persisted }) => persisted && location.reload());
 
 /** The person that is logged in. Only after `begin` was true. */
 export function me(): Claims {
