@@ -439,7 +439,7 @@ def test_a_customer_can_give_the_consent_that_their_bank_asks_for(
 
     [event] = recorded("payment.failed")
     assert (event.after or {})["reason"] == "authentication_required"
-    assert (event.after or {})["authenticate_at"] == "https://billing.example/invoices/LV-2026-000003"
+    assert (event.after or {})["authenticate_at"] == ("https://billing.example/#/nordlys-kaffe/invoices/LV-2026-000003")
     path = {**company.path, "number": "LV-2026-000003"}
     consent = answer(update, request("POST", INVOICES + "/{number}/consent", claims=company.admin, path=path)).body
     [intent] = stripe.objects["payment_intent"]

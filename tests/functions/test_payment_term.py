@@ -84,6 +84,7 @@ def test_an_account_on_a_test_clock_lives_its_own_term_and_reminders(
     [reminded] = [each.after or {} for each in told if each.type == "invoice.reminded"]
     assert issued["due_on"] == "2026-06-30"
     assert (reminded["reminder"], reminded["days_past_due"]) == (1, 7)
+    assert reminded["invoice_at"] == f"https://billing.example/#/{path['account']}/invoices/{issued['number']}"
 
     path = {**path, "number": issued["number"]}
     one = answer(get_invoices, request("GET", "/accounts/{account}/invoices/{number}", claims=STAFF, path=path))

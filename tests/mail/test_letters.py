@@ -67,6 +67,13 @@ HOSTILE = (
 """Hostile names that a user could choose."""
 
 
+SCREENS_OF_THE_PAGE = re.compile(
+    r"https://billing\.livello\.example/(?:#/nordlys-kaffe/(?:billing(?:/(?:company|billing|contact|payment))?"
+    r"|invoices(?:/[A-Z0-9-]+)?|overview|usage|reduction|decisions|reviews|users|cancellation|reactivation|export|log))?"
+)
+OVERVIEW = "https://billing.livello.example/#/nordlys-kaffe/overview"
+
+
 def one_line(words: str) -> str:
     return re.sub(r"[ \n|>]+", " ", words)
 
@@ -91,14 +98,12 @@ def test_a_mail_is_complete_and_harmless(event: AnyEvent, language: str) -> None
         for leftover in ("{{", "{%", "None", "Undefined", "&lt;", "&amp;", "{#"):
             assert leftover not in words
     assert page.language == language
-    allowed_links = {
-        VENDOR.billing_page,
-        *(getattr(event.after, name, None) for name in ("authenticate_at", "invoice_at")),
-    }
-    assert {link for link in page.links if not link.startswith("mailto:")} <= allowed_links
+    bank = {getattr(event.after, "authenticate_at", None)}
+    ours = {link for link in page.links if not link.startswith("mailto:")} - bank
+    assert {link for link in ours if not SCREENS_OF_THE_PAGE.fullmatch(link)} == set()
     assert f"mailto:{VENDOR.reply_to}" in page.links
     # A deleted account has no billing page.
-    assert (VENDOR.billing_page in page.links) == (event.type != "account.deleted")
+    assert (page.links[-1] in {VENDOR.billing_page, OVERVIEW}) == (event.type != "account.deleted")
     assert len(mail.html.encode()) < GMAIL_CLIPS_BYTES
 
 
@@ -162,6 +167,98 @@ def test_the_preview_writes_every_mail(tmp_path: Any) -> None:
         assert {path.stem for path in (tmp_path / language).glob("*.html")} == {name for name, _ in samples()}
         assert (tmp_path / language / "review.booked.invite.ics").exists()
         assert (tmp_path / language / "invoice.issued.2026-0117.pdf").read_bytes() == PDF
+
+
+# ---- Links ---------------------------------------------------------------------------------
+
+
+def screens(event: AnyEvent, to: Recipient, language: str = "en") -> list[str]:
+    """What follows the page's address in the links of a mail, and in both of its forms."""
+    context = LetterContext("Nordlys Kaffe", language, "Europe/Copenhagen", "Astrid Holm")
+    mail = letter(event, context, to, VENDOR, PDF)
+    in_text = re.findall(r"^https://billing\.livello\.example/(\S*)$", mail.text, re.MULTILINE)
+    assert in_text == [
+        link.removeprefix(VENDOR.billing_page) for link in Page(mail.html).links if link.startswith(VENDOR.billing_page)
+    ]
+    return in_text
+
+
+STAFF = replace(RECIPIENT, is_staff=True)
+
+
+@pytest.mark.parametrize("language", sorted(LANGUAGES))
+@pytest.mark.parametrize(
+    ("name", "changes", "screen"),
+    [
+        ("account.deactivated", {}, "reactivation"),
+        ("account.deletion_near", {}, "export"),
+        ("account.provisioned", {}, "overview"),
+        ("account.reactivation_failed", {}, "reactivation"),
+        ("admin_appointment.announced", {}, "users"),
+        ("billing_information.changed", {}, "billing"),
+        ("cancellation.requested", {}, "cancellation"),
+        ("card.expiring", {}, "billing/payment"),
+        ("credit_note.issued", {"number": "CN-2026-000001"}, "invoices/CN-2026-000001"),
+        ("download.ready", {"kind": "export"}, "export"),
+        ("download.ready", {"kind": "invoices", "year": 2026}, "invoices"),
+        ("invoice.issued", {}, "invoices/2026-0117"),
+        ("invoice.issued", {"method": None, "charge_on": None}, "billing/payment"),
+        ("invoice.paid", {}, "invoices/2026-0117"),
+        ("invoice.reminded", {}, "invoices/2026-0117"),
+        ("invoice.reminded", {"invoice_at": None}, "invoices/2026-0117"),
+        (
+            "invoice.reminded",
+            {"invoice_at": "https://billing.livello.example/invoices/2026-0117"},
+            "invoices/2026-0117",
+        ),
+        ("payment.failed", {"reason": "declined"}, "invoices/2026-0117"),
+        ("payment.failed", {"reason": "expired_card"}, "billing/payment"),
+        ("renewal.notice_deadline_near", {}, "cancellation"),
+        ("review.booked", {}, "reviews"),
+        ("subscription.autoscaled", {}, "usage"),
+        ("transfer.recorded", {}, "invoices"),
+        ("usage.below_tier", {}, "reviews"),
+        ("usage.threshold_reached", {}, "usage"),
+        ("user.added", {}, "users"),
+        ("vat_number.not_confirmed", {}, "billing/company"),
+    ],
+)
+def test_a_mail_leads_to_its_screen(name: str, changes: dict[str, Any], screen: str, language: str) -> None:
+    links = screens(sample(name, **changes), RECIPIENT, language)
+    assert links == [f"#/nordlys-kaffe/{screen}", "#/nordlys-kaffe/overview"]
+
+
+@pytest.mark.parametrize(
+    ("name", "screen"), [("cancellation.requested", "overview"), ("vat_number.not_confirmed", "billing")]
+)
+def test_a_mail_leads_staff_to_a_screen_that_they_may_see(name: str, screen: str) -> None:
+    assert screens(sample(name), STAFF)[0] == f"#/nordlys-kaffe/{screen}"
+
+
+def test_an_account_on_a_test_clock_has_its_own_screens() -> None:
+    """A dot in a text is broken, so that it is no link. In an address it is not."""
+    event = sample("invoice.issued", number="TEST-q1-LV-2026-000001").model_copy(update={"account": "q1.nordlys"})
+    assert screens(event, RECIPIENT) == ["#/q1.nordlys/invoices/TEST-q1-LV-2026-000001", "#/q1.nordlys/overview"]
+
+
+@pytest.mark.parametrize(
+    ("event", "to"),
+    [
+        (sample("user.removed"), replace(RECIPIENT, is_concerned=True)),
+        (sample("open_claim.changed"), STAFF),
+        (sample("account.money_open", stage="deleted", language="en"), STAFF),
+        (sample("bank_statement.imported"), STAFF),
+    ],
+    ids=["removed", "claim", "deleted", "of-no-account"],
+)
+def test_without_an_account_to_see_the_link_leads_to_the_page_itself(event: AnyEvent, to: Recipient) -> None:
+    assert screens(event, to) == [""]
+
+
+def test_an_invitation_to_a_calendar_leads_to_the_reviews() -> None:
+    [invitation] = [each for each in written(sample("review.booked"), "en").attachments if each.name == "invite.ics"]
+    [event] = Calendar.from_ical(invitation.content).walk("VEVENT")
+    assert str(event["description"]).endswith("https://billing.livello.example/#/nordlys-kaffe/reviews")
 
 
 # ---- Words ---------------------------------------------------------------------------------

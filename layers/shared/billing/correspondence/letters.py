@@ -7,6 +7,7 @@ languages/components.html. So the text and the HTML always say the same.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import cache
@@ -15,12 +16,15 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from jinja2.environment import TemplateModule
 
+from billing.accounts.event_schemas import UserRemoved
 from billing.correspondence import plain_text
 from billing.correspondence.audiences import Attachment, Letter, LetterContext, Recipient, Vendor
 from billing.correspondence.calendar_file import calendar_file
 from billing.correspondence.event_kinds import AnyEvent
+from billing.ending.event_schemas import AccountMoneyOpen, OpenClaimChanged
 from billing.invoicing.event_schemas import CreditNoteIssued, InvoiceIssued
 from billing.kernel.account_ids import clock_of
+from billing.kernel.page_addresses import Screen, home_address, screen_address
 from billing.languages import FOLDER, LANGUAGES
 from billing.languages.formats import brand, day_before, formats, local_day
 from billing.platform.events.facts import MoneyFacts
@@ -60,6 +64,10 @@ _LINK_BREAK = "\u200b"
 """The zero width space: no domain may contain it (RFC 5892), and nobody sees it."""
 
 
+_NUMBER = re.compile(r"[A-Za-z0-9-]+")
+"""The number of an invoice or credit note (billing.invoicing.numbering), or another part of a screen."""
+
+
 class NoSuchMail(LookupError):
     """There is no mail template for this event type, or none in this language."""
 
@@ -96,6 +104,7 @@ def letter(
     """
     if event.type not in MAILED or letter_context.language not in LANGUAGES:
         raise NoSuchMail(f"there is no mail about {event.type} in the language {letter_context.language!r}")
+    screen = _screens(vendor.billing_page, event.account)
     event = type(event).model_validate({**_sanitized(event.model_dump()), "type": event.type})
     recipient = replace(recipient, email=_sanitized(recipient.email), name=_sanitized(recipient.name))
     context = {
@@ -113,6 +122,8 @@ def letter(
         "time_zone": letter_context.time_zone,
         "recipient": recipient,
         "vendor": vendor,
+        "screen": screen,
+        "home": screen(Screen.OVERVIEW) if _has_account(event, recipient) else home_address(vendor.billing_page),
     }
     first_line, body = _text(letter_context.language).body(event.type, context)
     clock = clock_of(event.account)
@@ -124,6 +135,31 @@ def letter(
     _, html_body = _html(letter_context.language).body(event.type, context)
     html = _html(letter_context.language).full_page(html_body, {**context, "subject": subject, "preview": preview})
     return Letter(subject, text, html, _attachments(event, context, document))
+
+
+def _screens(page: str, account: str | None) -> Callable[..., str]:
+    """What gives templates the address of a screen of the account: screen("invoices", number)."""
+
+    def screen(name: str, part: str | None = None) -> str:
+        if account is None:
+            raise ValueError("a mail about no account links to no screen of one")
+        # No words that somebody has typed become part of an address.
+        known = part if part is not None and _NUMBER.fullmatch(part) else None
+        return screen_address(page, account, Screen(name), known)
+
+    return screen
+
+
+def _has_account(event: AnyEvent, recipient: Recipient) -> bool:
+    """Whether the account of a mail is there, and its recipient may see it."""
+    match event:
+        case OpenClaimChanged():
+            return False
+        case AccountMoneyOpen():
+            return event.after.stage != "deleted"
+        case UserRemoved():
+            return not recipient.is_concerned
+    return event.account is not None
 
 
 def _attachments(event: AnyEvent, context: dict[str, Any], document: bytes | None) -> tuple[Attachment, ...]:
@@ -144,7 +180,7 @@ def _attachments(event: AnyEvent, context: dict[str, Any], document: bytes | Non
 def _calendar_file(review: ReviewFacts, context: dict[str, Any], *, cancelled: bool) -> Attachment:
     renderer = _text(context["language"])
     title = renderer.phrase("review_title", context["account"])
-    description = f"{renderer.phrase('billing_page')}: {context['vendor'].billing_page}"
+    description = f"{renderer.phrase('billing_page')}: {context['screen'](Screen.REVIEWS)}"
     return calendar_file(review, context["time"], context["recipient"], title, description, cancelled=cancelled)
 
 

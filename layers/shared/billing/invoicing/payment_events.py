@@ -14,6 +14,7 @@ from billing.invoicing.remind import new_reminder
 from billing.invoicing.wording import describe_line
 from billing.kernel.events import Event, EventType, Facts, RequestContext
 from billing.kernel.money import Money
+from billing.kernel.page_addresses import Screen, screen_address
 from billing.payments.methods import Method, PaymentFailure
 from billing.platform.events.new_event import new_event
 
@@ -22,7 +23,8 @@ CHARGED_BACK = "charged_back"
 
 
 def payment_events(changes: Iterable[PaymentChange], context: RequestContext, consent_page: str) -> list[Event]:
-    """What is published of these changes. `consent_page` is the page on which a bank asks its customer, "" without."""
+    """What is published of these changes. `consent_page` is the origin of the page on which a bank
+    asks its customer, "" without."""
     return [
         new_event(kind, context, account=change.record.invoice.account, before=None, after=facts)
         for change in changes
@@ -88,7 +90,8 @@ def _facts(change: PaymentChange, consent_page: str) -> Iterator[tuple[EventType
         return
     if payment.attempts > before.attempts and invoice.corrects is None:
         sent = new_reminder(change)
-        is_asked = payment.failure is PaymentFailure.AUTHENTICATION_REQUIRED and consent_page
+        is_asked = payment.failure is PaymentFailure.AUTHENTICATION_REQUIRED and consent_page != ""
+        address = screen_address(consent_page, invoice.account, Screen.INVOICES, invoice.number)
         yield (
             EventType.PAYMENT_FAILED,
             {
@@ -97,7 +100,7 @@ def _facts(change: PaymentChange, consent_page: str) -> Iterator[tuple[EventType
                 "total": left,
                 "reason": payment.failure,
                 "next_attempt_on": payment.retried_on,
-                "authenticate_at": f"{consent_page}/invoices/{invoice.number}" if is_asked else None,
+                "authenticate_at": address if is_asked else None,
                 "reminder": None if sent is None else {"number": sent.number, "days_past_due": (sent.on - due_on).days},
             },
         )

@@ -13,6 +13,7 @@ from billing.invoicing.records import PaymentChange
 from billing.invoicing.reminders import Reminder
 from billing.kernel.events import Event, EventType, Facts, RequestContext
 from billing.kernel.money import Money
+from billing.kernel.page_addresses import Screen, screen_address
 from billing.payments.methods import Method, PaymentMethod
 from billing.platform.events.new_event import new_event
 
@@ -57,7 +58,7 @@ def reminder_events(
     context: RequestContext,
 ) -> list[Event]:
     """What is published of the reminders among these changes. `shown` is how the account pays, None without a method.
-    The page of an invoice is below `consent_page`, "" without.
+    The page of an invoice is below the origin `consent_page`, "" without.
 
     The mail about an attempt that has failed in the same moment says what the reminder says: `mailed_with` names it.
     """
@@ -70,6 +71,7 @@ def reminder_events(
         method = None if shown is None else shown.method
         currency, due_on = invoice.total.currency, reminded_of(payment, invoice)
         back = sum_of(payment.entries, EntryKind.CHARGED_BACK) - sum_of(payment.entries, EntryKind.CHARGE_BACK_WON)
+        address = screen_address(consent_page, invoice.account, Screen.INVOICES, invoice.number)
         has_failed = payment.attempts > change.record.payment.attempts
         after: Facts = {
             "number": invoice.number,
@@ -83,7 +85,7 @@ def reminder_events(
             "transfer_to": {"name": seller.name, "iban": seller.iban} if method is Method.BANK_TRANSFER else None,
             "charged_back": back > 0,
             "next_reminder_on": payment.reminders.next_on,
-            "invoice_at": f"{consent_page}/invoices/{invoice.number}" if consent_page else None,
+            "invoice_at": address if consent_page else None,
             "mailed_with": EventType.PAYMENT_FAILED if has_failed else None,
         }
         earlier = change.record.payment.reminders.sent
