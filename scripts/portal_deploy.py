@@ -11,7 +11,6 @@ and `logo.svg` are the vendor's own: they are put there once, and never written 
 from __future__ import annotations
 
 import argparse
-import hashlib
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -27,6 +26,10 @@ from local.settings import PORTAL
 from scripts.stack import OperatorError
 
 KEPT_DAYS = 30
+REPLACED = "replaced/"
+"""Where an empty object notes each file of an older page. Its age says how long ago the page was replaced: the age of
+the file itself says how long ago it was new."""
+
 FOR_EVER = "public, max-age=31536000, immutable"
 FOR_A_WHILE = "public, max-age=300"
 ASKED_AGAIN = "no-cache"
@@ -78,23 +81,33 @@ def deploy(
     for path in sorted(folder.glob("*.txt")):
         _put(bucket, path.name, path.read_bytes(), FOR_A_WHILE, clients)
     content = with_configuration(index.read_text(encoding="utf-8"), page).encode()
-    before = there.get("index.html")
     _put(bucket, "index.html", content, ASKED_AGAIN, clients)
-    # The reference names the change, so that a repeated call is the same invalidation, and a change back is not.
-    digest = hashlib.sha256(content + (b"" if before is None else before["ETag"].encode())).hexdigest()
     clients.cloudfront.create_invalidation(
         DistributionId=distribution,
-        InvalidationBatch={"CallerReference": digest, "Paths": {"Quantity": 2, "Items": ["/", "/index.html"]}},
+        InvalidationBatch={"CallerReference": now.isoformat(), "Paths": {"Quantity": 2, "Items": ["/", "/index.html"]}},
     )
+    old = _without_old_files(bucket, there, {*assets}, clients, now)
+    return f"{len(new)} new files, {len(assets) - len(new)} there before, {len(old)} of older pages deleted"
+
+
+def _without_old_files(
+    bucket: str, there: dict[str, Any], current: set[str], clients: Clients, now: datetime
+) -> list[str]:
+    """Notes what this page no longer has, and deletes what has been noted for KEPT_DAYS. Returns what was deleted."""
+    replaced = {key for key in there if key.startswith("assets/")} - current
+    noted = {
+        key.removeprefix(REPLACED): each["LastModified"] for key, each in there.items() if key.startswith(REPLACED)
+    }
+    for key in sorted(replaced - {*noted}):
+        clients.s3.put_object(Bucket=bucket, Key=f"{REPLACED}{key}", Body=b"")
     oldest = now - timedelta(days=KEPT_DAYS)
-    old = sorted(
-        key
-        for key, each in there.items()
-        if key.startswith("assets/") and key not in assets and each["LastModified"] < oldest
-    )
+    old = sorted(key for key in replaced if key in noted and noted[key] < oldest)
     for key in old:
         clients.s3.delete_object(Bucket=bucket, Key=key)
-    return f"{len(new)} new files, {len(assets) - len(new)} there before, {len(old)} of older pages deleted"
+    # What is deleted, or part of the page again, is noted no longer: last, so that a deployment cut off here goes on.
+    for key in sorted({*noted} - replaced | {*old}):
+        clients.s3.delete_object(Bucket=bucket, Key=f"{REPLACED}{key}")
+    return old
 
 
 def _outputs(stack: dict[str, Any]) -> dict[str, str]:

@@ -697,6 +697,21 @@ def the_api_behind_a_distribution_gets_the_token_and_is_never_cached(r: Resource
 
 
 @rule(
+    f"{CLOUDFRONT}/HTTPStatusCodes.html, {CLOUDFRONT}/custom-error-pages-expiration.html: errors are cached for 10 "
+    "seconds by their path alone; no-store prevents that for 404, 410, 414 and 501 only",
+    DISTRIBUTION,
+)
+def an_error_of_one_caller_is_not_answered_to_others(r: Resources) -> Iterator[str]:
+    for name, each in of_type(r, DISTRIBUTION).items():
+        answers = {one["ErrorCode"]: one for one in each["DistributionConfig"].get("CustomErrorResponses", [])}
+        if not {404, 500, 502, 503, 504} <= {code for code, one in answers.items() if one["ErrorCachingMinTTL"] == 0}:
+            yield name
+        # A page in place of an answer would be one in place of the API's problems, too.
+        if any("ResponsePagePath" in one for one in answers.values()):
+            yield name
+
+
+@rule(
     f"{AWS}/AmazonCloudFront/latest/APIReference/API_ResponseHeadersPolicyContentSecurityPolicy.html; "
     "https://www.w3.org/TR/CSP3/",
     "AWS::CloudFront::ResponseHeadersPolicy",

@@ -143,19 +143,33 @@ def test_an_open_page_keeps_its_files_for_a_month(built: Path, clients: Clients)
     assert "assets/index-1.js" not in contents(clients)
 
 
-def test_each_change_is_invalidated_and_a_repetition_is_not(built: Path, clients: Clients) -> None:
+def test_the_month_begins_when_the_page_is_replaced(built: Path, clients: Clients) -> None:
     put(built, clients)
-    put(built, clients)
-    known = len(clients.cloudfront.references)
-    put(built, clients)
-    assert len(clients.cloudfront.references) == known
-
     build(built, "index-2.js")
-    put(built, clients)
-    build(built, "index-1.js")
-    put(built, clients)
 
-    assert len(clients.cloudfront.references) == known + 2, "a change back is a change"
+    put(built, clients, datetime.now(UTC) + timedelta(days=40))
+
+    assert "assets/index-1.js" in contents(clients), "until a moment ago it was part of the page"
+
+
+def test_a_file_that_is_part_of_the_page_again_is_kept(built: Path, clients: Clients) -> None:
+    for script in ("index-1.js", "index-2.js", "index-1.js"):
+        build(built, script)
+        put(built, clients)
+    put(built, clients, datetime.now(UTC) + timedelta(days=40))
+
+    left = contents(clients).keys()
+    assert "assets/index-1.js" in left
+    assert [each for each in left if each.startswith("replaced/")] == []
+
+
+def test_each_change_is_invalidated(built: Path, clients: Clients) -> None:
+    """CloudFront takes a known reference for the invalidation before, so one that names the change is not enough."""
+    for script in ("index-1.js", "index-2.js", "index-1.js", "index-2.js"):
+        build(built, script)
+        put(built, clients)
+
+    assert len(clients.cloudfront.references) == 4
 
 
 @pytest.mark.parametrize("at", [1, 2, 3, 4, 5])
@@ -173,6 +187,58 @@ def test_a_deployment_that_is_cut_off_leaves_a_page_that_works(at: int, built: P
         "theme.css",
         "third-party-notices.txt",
     }
+
+
+@pytest.mark.parametrize("at", range(1, 4))
+def test_old_files_go_also_after_a_deployment_that_was_cut_off(at: int, built: Path, clients: Clients) -> None:
+    """Its writes are a file of the page, the page, and the note of what it has replaced."""
+    put(built, clients)
+    build(built, "index-2.js")
+    put(built, clients)
+    build(built, "index-3.js")
+    put(built, clients)
+    build(built, "index-4.js")
+    (built / "third-party-notices.txt").unlink()
+    later = datetime.now(UTC) + timedelta(days=31)
+    with pytest.raises(ClientError):
+        put(built, Clients(CutOff(clients.s3, at), clients.cloudfront), later)
+    assert "assets/index-3.js" in contents(clients)
+
+    put(built, clients, later)
+
+    left = {each for each in contents(clients) if each.startswith(("assets/", "replaced/"))}
+    assert left == {"assets/index-4.js", "assets/index-3.js", "replaced/assets/index-3.js"}
+
+
+class Kept:
+    """S3 that fails at one of its deletions, once."""
+
+    def __init__(self, s3: Any, at: int) -> None:
+        self._s3, self._left = s3, at
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._s3, name)
+
+    def delete_object(self, **given: Any) -> Any:
+        self._left -= 1
+        if self._left == 0:
+            raise ClientError({"Error": {"Code": "SlowDown", "Message": ""}}, "DeleteObject")
+        return self._s3.delete_object(**given)
+
+
+@pytest.mark.parametrize("at", [1, 2])
+def test_a_deletion_that_is_cut_off_goes_on(at: int, built: Path, clients: Clients) -> None:
+    put(built, clients)
+    build(built, "index-2.js")
+    put(built, clients)
+    later = datetime.now(UTC) + timedelta(days=31)
+    with pytest.raises(ClientError):
+        put(built, Clients(Kept(clients.s3, at), clients.cloudfront), later)
+
+    put(built, clients, later)
+
+    left = {each for each in contents(clients) if each.startswith(("assets/", "replaced/"))}
+    assert left == {"assets/index-2.js"}
 
 
 def test_nothing_is_deployed_that_is_not_built(tmp_path: Path, clients: Clients) -> None:
