@@ -141,9 +141,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         formation: Any = session.create_client("cloudformation")
         [stack] = formation.describe_stacks(StackName=options.stack)["Stacks"]
         outputs = _outputs(stack)
+        bucket = _page_files(outputs)
         clients = Clients(session.create_client("s3"), session.create_client("cloudfront"))
         now = datetime.now(UTC)  # noqa: TID251 - old files go by the real time
-        done = deploy(PORTAL, configuration(stack), _page_files(outputs), outputs["PageId"], clients, now)
+        done = deploy(PORTAL, configuration(stack), bucket, outputs["PageId"], clients, now)
     except (OperatorError, BotoCoreError, ClientError) as failure:
         sys.stderr.write(f"{failure}\n")
         return 1

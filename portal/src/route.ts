@@ -2,7 +2,7 @@
 
 import { useEffect, useState } from "preact/hooks";
 
-/** The screens of an account. `layers/shared/billing/correspondence` links to them by these names; a test compares. */
+/** The screens of an account. Mails link to them by these names (billing/kernel/page_addresses.py); a test compares. */
 export const SCREENS = [
   "overview",
   "billing",
