@@ -408,7 +408,7 @@ VERBS: dict[type[Table], dict[str, Callable[[Any], object]]] = {
     PurgeStore: {
         "archived": lambda store: store.archived(PURGE, StoredInvoice("key", "LV-2026-000001", TODAY, "{}")),
         "begin": lambda store: store.begin(ACCOUNT, PURGE),
-        "credit": lambda store: store.credit(ID),
+        "credits": lambda store: store.credits(ID, "EUR"),
         "keep": lambda store: store.keep(PURGE, [CLAIM]),
         "delete_some": lambda store: store.delete_some(PURGE),
         "due": lambda store: store.due(ID),

@@ -31,7 +31,8 @@ class InvoicingState:
     """All that decides what an account is invoiced next.
 
     `due` is the next contract month to invoice, `period` the running paid period as stored, None where there is none.
-    `credit` is the credit balance in minor units, tax included. `seller` is the address that the tax depends on.
+    `credit` is the credit balance in minor units, tax included, in the contract's present currency. `seller` is the
+    address that the tax depends on.
     `vat_check` and `policy` are the last check of the VAT number and the deployment's treatment of unconfirmed ones.
     `exemptions` are those of the account. `one_offs` are the charges and the goodwill that are open.
     """

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import TYPE_CHECKING
 
@@ -14,6 +14,7 @@ from billing.accounts.rules import Account, User
 from billing.ending.cancellation.rules import Cancellation, DueCharge, Reason, Requester
 from billing.ending.due import EndingDue, EndingStage, next_notice
 from billing.ending.due_mapping import stage_body, stage_from
+from billing.invoicing.balance_mapping import other_credit_from
 from billing.invoicing.due import InvoicingDue
 from billing.invoicing.due_mapping import invoicing_due_from
 from billing.invoicing.exemptions.mapping import exemptions_of
@@ -49,8 +50,9 @@ class CancellationState:
 
     `invoicing_due` is the next contract month to invoice, `period` the running paid period as stored, `vat_check` the
     last check of a VAT number. Each can be None. `company_version` counts the changes of the company. `credit` is the
-    credit balance in minor units. `has_open_review` says whether a review is booked and not decided. `exemptions` are
-    those from tax, `one_offs` the charges and the goodwill that are open.
+    credit balance in minor units, `other_credit` those in currencies that the contract had before. `has_open_review`
+    says whether a review is booked and not decided. `exemptions` are those from tax, `one_offs` the charges and the
+    goodwill that are open.
     """
 
     subscriber: Subscriber
@@ -65,6 +67,12 @@ class CancellationState:
     has_open_review: bool = False
     exemptions: Exemptions = NO_EXEMPTIONS
     one_offs: OneOffs = NO_ONE_OFFS
+    other_credit: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def credits(self) -> dict[str, int]:
+        """The credit balance of each currency, in minor units; that of the contract's currency first."""
+        return {self.subscriber.account.contract.currency: self.credit, **self.other_credit}
 
     def invoicing(self, today: date, seller: Address, policy: UnconfirmedVatNumber | None) -> InvoicingState:
         """What decides the account's next invoices. They are shown before credit."""
@@ -146,6 +154,7 @@ class CancellationStore(UsageReads):
             (partition, keys.REVIEW_OPEN) in rows,
             exemptions_of(rows.get((partition, keys.PAGE_TAX_EXEMPTIONS))),
             one_offs_of(rows.get((partition, keys.PAGE_ONE_OFFS))),
+            other_credit_from(balance),
         )
 
     def cancellations(
