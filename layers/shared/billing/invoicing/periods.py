@@ -211,12 +211,15 @@ def months_to_fix(
     while account.contract.month_start(due.month) < until:
         fixed = fix_month(account, subscription, due, period)
         yield fixed
-        due = fixed.following
-        if fixed.period is not None:
-            period = replace(
-                fixed.period,
-                invoiced=(*fixed.period.invoiced, PeriodInvoice(None, None, amounts_of(fixed.lines))),
-            )
+        due, period = fixed.following, invoiced_period(fixed, period)
+
+
+def invoiced_period(fixed: FixedMonth, before: PaidPeriod | None) -> PaidPeriod | None:
+    """Returns the running period after a month is fixed and what it has to invoice is invoiced."""
+    if fixed.period is None:
+        return before
+    of_month = PeriodInvoice(None, None, amounts_of(fixed.lines))
+    return replace(fixed.period, invoiced=(*fixed.period.invoiced, of_month))
 
 
 def owed_by_product(period: PaidPeriod, contract: Contract, subscription: Subscription | None) -> dict[str | None, int]:

@@ -11,7 +11,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from billing.accounts.information import Area, BillingDetails, CompanyDetails
 from billing.accounts.mapping import account_of, billing_from, company_from, vat_number_due_body
+from billing.accounts.records import account_item
 from billing.accounts.rules import Account, existing
+from billing.accounts.term_mapping import term_from, term_item
+from billing.accounts.terms import TermChange
 from billing.accounts.vat_number_due import VatNumberDue
 from billing.invoicing.balance_mapping import balance_body, other_credit_from
 from billing.invoicing.due import CollectionDue, InvoicingDue, invoicing_due_at
@@ -56,7 +59,7 @@ from billing.platform.dynamodb import keys
 from billing.platform.dynamodb.bodies import parsed, text, without_version
 from billing.platform.dynamodb.item import Item
 from billing.platform.dynamodb.reader import Image, Reader, Row, Slice
-from billing.subscriptions.mapping import subscriber_from
+from billing.subscriptions.mapping import subscriber_from, subscription_body
 from billing.subscriptions.subscriber import Subscriber
 
 if TYPE_CHECKING:
@@ -87,6 +90,7 @@ _CONTEXT = (
     keys.PAGE_VAT_CHECK,
     keys.PAGE_TAX_EXEMPTIONS,
     keys.PAGE_ONE_OFFS,
+    keys.PAGE_TERM,
 )
 """The items of a billing context in the account's partition."""
 
@@ -106,7 +110,7 @@ class BillingContext:
     `vat_check` is the last check of a VAT number of the company, which may have had another number then.
     `reconcile_on` is the day of the next comparison of the books, None where none is due yet. `exemptions` are those
     from tax, `rates` the tax rates of staff for a seller outside of the EU, `one_offs` the charges and the goodwill
-    that are open.
+    that are open, `term` the newest change of the contract's term, None without one.
     """
 
     subscriber: Subscriber
@@ -125,6 +129,7 @@ class BillingContext:
     rates: TaxRates = TaxRates()  # noqa: RUF009 - frozen
     one_offs: OneOffs = NO_ONE_OFFS
     other_credit: Mapping[str, int] = field(default_factory=dict)
+    term: TermChange | None = None
 
     @property
     def currency(self) -> str:
@@ -754,6 +759,45 @@ class InvoiceStore(RateReads):
                 key = _missing_rate_key(awaited, account)
                 write.record_with(event, lambda recorded: _missing_rate_item(key, recorded))
 
+    def begin_currency(self, context: BillingContext, after: Subscriber, change: TermChange, event: Event) -> None:
+        """Writes the account in another currency with its subscription, and the change that is in effect by that.
+
+        Credit that it has in that currency since an earlier change is its credit again. Raises ConcurrentChange when
+        the account, its subscription, the change, what is due, or what could be left in the old currency has changed:
+        credit, one-offs, the payment method. One transaction.
+        """
+        account, partition = after.account, keys.account(after.account.id)
+        others = dict(context.other_credit)
+        credit = others.pop(account.contract.currency, 0)
+        with self._transaction() as write:
+            write.replace(account_item(account), account.version)
+            item = Item(partition, keys.PAGE_SUBSCRIPTION, subscription_body(after.subscription))
+            write.replace(item, context.subscriber.subscription.version)
+            self._write_change(write, context, change)
+            if credit:
+                body = balance_body(credit, others)
+                write.replace(Item(partition, keys.BALANCE, body), context.credit_version)
+            else:
+                write.check(partition, keys.BALANCE, context.credit_version)
+            write.check(partition, keys.PAGE_ONE_OFFS, context.one_offs.version)
+            write.check(partition, keys.PAGE_PAYMENT_METHOD, context.profile.version)
+            write.record(event)
+
+    def lapse_currency(self, context: BillingContext, change: TermChange, event: Event) -> None:
+        """Writes that another currency has lapsed. Raises ConcurrentChange when the account, the change or what is due
+        has changed. One transaction."""
+        account = context.subscriber.account
+        with self._transaction() as write:
+            write.replace(account_item(account), account.version)
+            self._write_change(write, context, change)
+            write.record(event)
+
+    def _write_change(self, write: Transaction, context: BillingContext, change: TermChange) -> None:
+        account = context.subscriber.account
+        write.replace(term_item(account.id, change, account.contract), change.version)
+        if context.due is not None:
+            set_renewal_due(write, context, context.due)
+
     def schedule(self, context: BillingContext, due: InvoicingDue) -> None:
         """Writes the first due item of invoicing. Raises ConcurrentChange where one exists. One transaction."""
         with self._transaction() as write:
@@ -1043,6 +1087,7 @@ def _context_from(rows: Mapping[tuple[str, str], Row], partition: str) -> Billin
         credit=0 if balance is None else parsed(balance.body)["credit"],
         credit_version=0 if balance is None else balance.version,
         other_credit=other_credit_from(balance),
+        term=term_from(rows.get((partition, keys.PAGE_TERM))),
         collection=None if collection is None else collection_due_from(collection.body),
         period=period_of(rows.get((partition, keys.PAGE_PERIOD))),
         hold=_hold_from(rows.get((partition, keys.HELD))),
