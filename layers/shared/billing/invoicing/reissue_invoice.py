@@ -169,7 +169,7 @@ def reissue_invoice(
                     context,
                     account=account.id,
                     before=None,
-                    after=credit_note_facts(note, money),
+                    after=credit_note_facts(note, money, billing.currency),
                 ),
                 new_event(
                     EventType.INVOICE_ISSUED,
