@@ -18,7 +18,7 @@ def term_item(account: str, change: TermChange, contract: Contract) -> Item:
     """The item of a change of the term. The worker of ends finds it while it waits for consent, and while the renewal
     notice has yet to follow it. What most changes do not have is left out."""
     body = without_version(fields_of(change))
-    for name in ("into", "start", "left", "follow_at"):
+    for name in ("into", "start", "left", "began_at", "follow_at"):
         if not body[name]:
             del body[name]
     due = change.lapses_at(contract) if change.is_open else change.follow_at
@@ -43,9 +43,10 @@ def term_from(row: Row | None) -> TermChange | None:
         agreed_at=_instant(body["agreed_at"]),
         ended_at=_instant(body["ended_at"]),
         version=row.version,
-        into=_currency_from(body.get("into")),  # most changes, and all older ones, lack this and the next three
+        into=_currency_from(body.get("into")),  # most changes, and all older ones, lack this and the next four
         start=date_or_none(body.get("start")),
         left=tuple(body.get("left", ())),
+        began_at=_instant(body.get("began_at")),
         follow_at=_instant(body.get("follow_at")),
     )
 

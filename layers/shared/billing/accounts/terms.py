@@ -46,8 +46,8 @@ class TermChange:
     `agreed_by` is the id of the admin who has agreed, None where nobody need. `version` counts the writes.
 
     `into` is the currency from then on where it is another one. The contract that began on `start` gets such a term
-    only when its renewal is invoiced, and only if nothing is left in its present currency; `left` says what was left
-    where it has lapsed. From `follow_at` on the renewal notice is yet to follow the contract.
+    only when its renewal is invoiced, at `began_at`, and only if nothing is left in its present currency; `left` says
+    what was left where it has lapsed. From `follow_at` on the renewal notice is yet to follow the contract.
     """
 
     id: str
@@ -63,6 +63,7 @@ class TermChange:
     into: NewCurrency | None = None
     start: date | None = None
     left: tuple[str, ...] = ()
+    began_at: datetime | None = None
     follow_at: datetime | None = None
 
     @property
@@ -81,8 +82,12 @@ class TermChange:
 
     def awaits(self, contract: Contract) -> bool:
         """Whether it is agreed, and the contract gets it when its renewal is invoiced."""
-        is_of_it = self.into is not None and self.start == contract.start
-        return self.state is TermState.AGREED and is_of_it and not self.is_in(contract)
+        return self.is_to_begin and self.start == contract.start
+
+    @property
+    def is_to_begin(self) -> bool:
+        """Whether it is agreed, and into another currency that has not begun."""
+        return self.state is TermState.AGREED and self.into is not None and self.began_at is None
 
     def agreed(self, by: str | None, at: datetime) -> TermChange:
         """The change after nobody need agree any more."""

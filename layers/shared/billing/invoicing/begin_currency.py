@@ -26,11 +26,9 @@ def begin_currency(billing: BillingContext, context: RequestContext, store: Invo
     the renewal has come, nothing otherwise. Raises ConcurrentChange.
     """
     account, change, due = billing.subscriber.account, billing.term, billing.due
-    if change is None or change.into is None or change.state is not TermState.AGREED or due is None:
+    if change is None or not change.is_to_begin or due is None:
         return False
     contract, today = account.contract, account.contract.today(context.time)
-    if change.is_in(contract) and change.start == contract.start:
-        return False
     if not change.awaits(contract):
         _lapse(billing, change, (), context, store)  # of a contract that has ended
         return True
@@ -51,7 +49,7 @@ def begin_currency(billing: BillingContext, context: RequestContext, store: Invo
             "lines": line_facts(lines_in_currency(billing.subscriber.subscription, change, contract)),
         },
     )
-    store.begin_currency(billing, after, replace(change, follow_at=context.time), event)
+    store.begin_currency(billing, after, replace(change, began_at=context.time, follow_at=context.time), event)
     return True
 
 

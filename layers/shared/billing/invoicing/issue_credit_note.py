@@ -137,7 +137,11 @@ def issue_credit_note(
         whole = WholeInvoice.new(issued, refunding)
         changes = [PaymentChange(corrected.record, money.payment), *merged(others, [*paid, *waiting])]
         issued_event = new_event(
-            EventType.CREDIT_NOTE_ISSUED, context, account=account, before=None, after=credit_note_facts(issued, money, billing.currency)
+            EventType.CREDIT_NOTE_ISSUED,
+            context,
+            account=account,
+            before=None,
+            after=credit_note_facts(issued, money, billing.currency),
         )
         store.correct(
             billing,

@@ -382,7 +382,7 @@ def _stopped(
         return False  # a month has one invoice at most
     pending = pending_invoices(billing, today, settings)
     of_now = in_currency(pending, account.contract.currency)
-    if not must_stop(pending, released_until(billing.hold, contract.start)):
+    if not of_now or not must_stop(pending, released_until(billing.hold, contract.start)):
         return False
     if billing.hold is not None and billing.hold.is_waiting(contract.start):
         return True
