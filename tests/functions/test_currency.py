@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 import pytest
@@ -23,11 +23,13 @@ from tests.cards import card
 from tests.company import Company, provisioned, put_catalogue
 from tests.functions import test_discounts as discounts
 from tests.functions import test_products as products
-from tests.functions.ending import call_cancellation, cancel, events_of, fire
+from tests.functions.ending import call_cancellation, cancel, deliver, events_of, fire
+from tests.functions.test_autoscaling import use
 from tests.functions.test_discounts import invoiced
 from tests.functions.test_money import FIRST, INVOICES, SECOND, figures, one, post, tell, transfers
 from tests.functions.test_open_claims import debit, pay_again
 from tests.functions.test_products import WITH_CHAT, follows
+from tests.functions.test_reactivation import agree, requested
 from tests.functions.test_terms import ask, consent, problem, propose, status
 from tests.samples import ACCOUNT, with_value
 
@@ -485,3 +487,37 @@ def test_a_card_pays_both_currencies(
     fire(noon("2026-10-17"), work, monkeypatch, "collection", real=noon("2026-10-17"))
     assert one(company, "CN-2026-000001")["payment"]["status"] == "paid"
     assert existing(wiring.invoice_store().billing_context(company.account)).other_credit == billing.other_credit
+
+
+def test_a_new_contract_after_it_has_one_currency(
+    in_kroner: Company, work: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What began in the contract that has ended is not ended by a run of the new one."""
+    company, end = in_kroner, "2027-01-15"
+    paid(company, FOURTH, DAY)
+    assert cancel(company, end, now=noon(DAY)).status == 201
+    fire(noon(end), work, monkeypatch, "renewal", "ending", real=noon(end))
+    given = agree(company, now=noon(end))
+    assert given.status == 202, given
+    assert deliver(requested()) == {"batchItemFailures": []}
+
+    assert contract(company).currency_of(0) == contract(company).currency == "DKK"
+    books_agree(company, end)
+    assert invoiced(company, "2027-04-15")[-1][0] == "2027-04-15"
+    assert events_of("contract_term.ended") == []
+
+
+def test_the_mail_of_a_larger_tier_shows_the_next_invoice_in_its_currency(
+    company: Company, work: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    agreed(company)
+    invoiced(company, RENEWAL)
+    all_paid(company)
+    use(500, date(2026, 4, 1), date(2026, 9, 1))
+    fire(noon("2026-09-01"), work, monkeypatch, "autoscaling")
+
+    [moved] = events_of("subscription.autoscaled")
+    after = moved.after or {}
+    assert after["next_invoice"]["on"] == DAY
+    assert after["next_invoice"]["amount"] == {"amount": 193_988 + 131_700, "currency": "DKK"}
+    assert after["extra"]["currency"] == "EUR"
