@@ -37,7 +37,7 @@ from billing.platform.http.answers import (
     no_content,
     tagged,
 )
-from billing.platform.http.callers import Context, Now
+from billing.platform.http.callers import Context, Now, RealNow
 from billing.platform.http.models import AccountId
 from billing.platform.http.preconditions import IfMatch, replaced_version
 from billing.platform.http.resolver import entrypoint, make_api
@@ -107,6 +107,7 @@ def delete_user(
     accounts: Accounts,
     erasures: Erasures,
     log_in_days: OrphanedLogInDays,
+    real: RealNow,
     erase: Erase = False,
 ) -> Removed:
     """End a person's access to the account. With `erase`, take their name and address out of its record as well.
@@ -115,9 +116,9 @@ def delete_user(
     """
     current = admission.account(account)
     if erase:
-        erasure = request_erasure(current, user, context=context, store=erasures)
+        erasure = request_erasure(current, user, context=context, store=erasures, real=real)
         return Response(status_code=202, content_type=JSON, body=ErasureView.of(erasure))
-    remove_user(current, user, context=context, store=accounts, log_in_days=log_in_days)
+    remove_user(current, user, context=context, store=accounts, log_in_days=log_in_days, real=real)
     return Response(status_code=204, content_type=JSON)
 
 
@@ -191,6 +192,7 @@ def put_provisioning(
     accounts: Accounts,
     people: People,
     log_in_days: OrphanedLogInDays,
+    real: RealNow,
     if_match: IfMatch = None,
 ) -> Tagged[ProvisioningView]:
     """Correct the first admin, and the billing information, of an account that no admin has logged in to."""
@@ -205,6 +207,7 @@ def put_provisioning(
         store=accounts,
         checks_vat_numbers=checks_vat_numbers(),
         log_in_days=log_in_days,
+        real=real,
     )
     view = ProvisioningView.of(corrected.account, accounts.users(account))
     return tagged(view, corrected.account.version)

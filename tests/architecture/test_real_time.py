@@ -34,6 +34,7 @@ IN_REALITY = {
     "functions/note_mail_feedback/app.py": (1, "when SES's report was received"),
     "functions/notify/app.py": (1, "the Date of a mail, and claims on it"),
     "functions/administer_downloads/app.py": (2, "how long a link works"),
+    "functions/administer_users/app.py": (2, "when a log-in is deleted: it is in the user pool of everybody"),
     "functions/get_invoice_document/app.py": (2, "how long a link works"),
 }
 OF_STRIPE = {

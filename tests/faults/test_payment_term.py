@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -96,6 +97,93 @@ def test_a_term_that_grows_on_the_day_of_issue_moves_no_due_day() -> None:
     till = Till(issued=False)
     till.by_transfer()
     till.issue()
+    give(90, till)
+    till.next_day(15)
+    till.collect_when_due()
+
+    assert till[FIRST][0] == "past_due"
+
+
+def test_a_change_to_transfers_on_the_day_of_an_announced_debit_gives_the_whole_term() -> None:
+    till = Till(issued=False, notice=5)
+    till.debit()
+    till.issue()
+    till.by_transfer()
+    agreed_on = till.day.date()
+    till.next_day(8)
+    till.collect_when_due()
+
+    assert till[FIRST][0] == "open"
+    assert till.documents()[FIRST].payment.transfer_by == agreed_on + timedelta(days=14)
+
+
+def test_a_term_that_changes_after_an_account_pays_by_transfer_moves_no_due_day() -> None:
+    till = Till(issued=False)
+    till.card(DECLINED)
+    till.issue()
+    till.collect()
+    till.by_transfer()
+    agreed_on = till.day.date()
+    give(90, till)
+    till.next_day()
+    till.collect_when_due()
+
+    assert till.documents()[FIRST].payment.transfer_by == agreed_on + timedelta(days=14)
+
+
+def test_a_transfer_that_is_due_on_its_day_of_issue_keeps_that_day() -> None:
+    till = Till(issued=False)
+    till.by_transfer()
+    give(0, till)
+    till.issue()
+    give(90, till)
+    till.next_day()
+    till.collect_when_due()
+
+    assert till[FIRST][0] == "past_due"
+
+
+def test_a_change_to_transfers_gives_the_whole_term_where_the_sellers_day_is_one_ahead() -> None:
+    till = Till(issued=False)
+    till.settings = replace(till.settings, time_zone="Pacific/Kiritimati")
+    till.card(DECLINED)
+    till.issue()
+    till.collect()
+    till.by_transfer()
+    agreed_on, invoice = till.day.date(), till.documents()[FIRST].invoice
+    assert (invoice.produced_on, invoice.due_on) == (agreed_on + timedelta(days=1), agreed_on)
+    till.next_day(3)
+    till.collect_when_due()
+
+    assert till[FIRST][0] == "open"
+    assert till.documents()[FIRST].payment.transfer_by == agreed_on + timedelta(days=14)
+
+
+def test_no_transfer_is_due_before_the_day_that_its_invoice_says() -> None:
+    till = Till(issued=False)
+    till.settings = replace(till.settings, time_zone="Pacific/Kiritimati")
+    till.by_transfer()
+    give(0, till)
+    till.issue()
+
+    assert days_to_pay(till) == 0
+    till.next_day()
+    till.collect_when_due()
+    assert till[FIRST][0] == "open", "it is the due day"
+    till.next_day()
+    till.collect_when_due()
+    assert till[FIRST][0] == "past_due"
+
+
+def test_a_term_that_grows_moves_no_due_day_of_a_transfer_of_an_earlier_release() -> None:
+    till = Till(issued=False)
+    till.by_transfer()
+    till.issue()
+    with till.world.calm() as world:
+        record = world.invoicing.record(ACCOUNT, FIRST)
+        older = replace(record.payment, transfer_by=None, transfer_agreed_on=None)
+        account = existing(world.invoicing.billing_context(ACCOUNT)).subscriber.account
+        world.invoicing.save_payment(account, record, older)
     give(90, till)
     till.next_day(15)
     till.collect_when_due()

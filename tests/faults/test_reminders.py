@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from billing.accounts.rules import existing
 from billing.invoicing.collect_payments import collect_payments
+from billing.invoicing.open_money import open_money
 from billing.invoicing.pause_reminders import NothingToRemind, pause_reminders, resume_reminders
 from billing.invoicing.record_transfer import record_payment
 from billing.invoicing.reminders import NOT_REMINDED
@@ -159,6 +160,24 @@ def test_a_pause_from_before_the_due_day_may_be_given_an_end() -> None:
     assert reminded(till) == [(1, 50), (2, 57), (3, 71)]
 
 
+def test_two_pauses_while_a_card_is_retried_both_count() -> None:
+    till = Till(issued=False)
+    till.card(DECLINED)
+    till.issue()
+    till.collect()
+    days_lived(till, 1)
+    pause(till, None)
+    days_lived(till, 2)
+    resume(till)
+    days_lived(till, 1)
+    pause(till, None)
+    days_lived(till, 20)
+    resume(till)
+    days_lived(till, 40)
+
+    assert reminded(till) == [(1, 29), (2, 36), (3, 50)]
+
+
 def test_a_paused_invoice_is_still_charged() -> None:
     till = Till(issued=False)
     till.card(DECLINED)
@@ -191,6 +210,24 @@ def test_a_payment_that_a_bank_takes_back_is_reminded_of_from_the_first_one_on()
     assert of_first(till.world)[0]["after"]["charged_back"]
 
 
+def test_a_payment_that_a_bank_takes_back_before_the_due_day_is_not_reminded_of_before_it() -> None:
+    till = Till(issued=False)
+    till.settings = replace(till.settings, term_days=60)
+    till.by_transfer()
+    till.issue()
+    days_lived(till, 3)
+    till.card()
+    assert till[FIRST] == ("paid", 0)
+    days_lived(till, 5)
+    [intent, *_] = [each for each in till.objects("payment_intent") if each["metadata"]["invoice"] == FIRST]
+    dispute = till.world.stripe.dispute(intent["id"], None)
+    till.world.stripe.close_dispute(dispute["id"], won=False)
+    till.hear_disputes()
+    days_lived(till, 90)
+
+    assert reminded(till) == [(1, 7), (2, 14), (3, 28)]
+
+
 def test_a_change_to_transfers_gives_the_whole_term_before_the_first_reminder() -> None:
     till = Till(issued=False)
     till.card(DECLINED)
@@ -216,6 +253,20 @@ def test_an_invoice_whose_transfer_is_taken_back_and_whose_card_fails_begins_wit
     days_lived(till, 40)
 
     assert [number for number, _ in reminded(till)] == [1, 2, 3]
+
+
+def test_a_transfer_that_is_taken_back_before_the_invoice_is_due_has_no_reminder_before_it() -> None:
+    till = Till(issued=False)
+    till.settings = replace(till.settings, term_days=60)
+    till.issue()
+    left = till[FIRST][1]
+    transfer = till.pays(left, (FIRST, left))
+    days_lived(till, 3)
+    till.card(DECLINED)
+    till.takes_back(transfer)
+    days_lived(till, 100)
+
+    assert reminded(till) == [(1, 7), (2, 14), (3, 28)]
 
 
 def test_nothing_is_reminded_of_while_a_debit_is_announced() -> None:
@@ -252,6 +303,44 @@ def test_a_mail_about_a_failed_charge_counts_the_days_of_its_reminder_from_the_d
     assert failed["after"]["due_on"] == last["after"]["due_on"]
 
 
+def test_a_card_that_fails_before_the_day_that_was_given_for_a_transfer_makes_nothing_past_due() -> None:
+    till = Till(issued=False)
+    till.card(DECLINED)
+    till.issue()
+    till.collect()
+    days_lived(till, 10)
+    till.by_transfer()
+    given = till.day.date() + timedelta(days=TERM)
+    days_lived(till, 2)
+    till.card(DECLINED)
+    days_lived(till, TERM - 2)
+    assert till.day.date() == given
+    assert till[FIRST][0] == "open"
+    days_lived(till, 1)
+
+    assert till[FIRST][0] == "past_due"
+    days_lived(till, 40)
+    assert reminded(till) == [(1, 7), (1, 7), (2, 14), (3, 28)]
+
+
+def test_a_transfer_that_is_taken_back_before_the_day_that_was_given_has_no_reminder_before_it() -> None:
+    till = Till(issued=False)
+    till.card(DECLINED)
+    till.issue()
+    till.collect()
+    days_lived(till, 10)
+    till.by_transfer()
+    left = till[FIRST][1]
+    transfer = till.pays(left, (FIRST, left))
+    days_lived(till, 1)
+    till.card(DECLINED)
+    days_lived(till, 1)
+    till.takes_back(transfer)
+    days_lived(till, 50)
+
+    assert reminded(till) == [(1, 7), (1, 7), (2, 14), (3, 28)]
+
+
 def test_what_is_told_of_a_transfer_has_the_due_day_of_the_reminders() -> None:
     till = Till(issued=False)
     till.card(DECLINED)
@@ -268,6 +357,62 @@ def test_what_is_told_of_a_transfer_has_the_due_day_of_the_reminders() -> None:
     [[again]] = [each["after"]["invoices"] for each in till.events("transfer.taken_back")]
     assert [part["due_on"], again["due_on"], str(taken.invoices[0].due_on)] == [due] * 3
     assert of_first(till.world)[-1]["after"]["due_on"] == due
+
+
+def test_whatever_is_told_of_an_unpaid_invoice_has_the_day_that_was_given_for_its_transfer() -> None:
+    till = Till(issued=False)
+    till.card(DECLINED)
+    till.issue()
+    till.collect()
+    days_lived(till, 10)
+    till.by_transfer()
+    given = till.day.date() + timedelta(days=TERM)
+    days_lived(till, TERM + 8)
+    till.card(DECLINED)
+    with till.world.calm() as world:
+        whole = world.invoicing.invoice(ACCOUNT, FIRST)
+    [document] = open_money([(whole.invoice, whole.payment)], 0, (), "EUR", till.day.date()).documents
+    till.write_off(FIRST)
+
+    kinds = ("invoice.reminded", "payment.past_due", "payment.failed", "invoice.written_off")
+    assert [of_first(till.world, kind)[-1]["after"]["due_on"] for kind in kinds] == [str(given)] * 4
+    assert document.due_on == given
+
+
+def debits_fail(till: Till, days: int) -> None:
+    """The days, on each fifth of which the debits that are on their way fail."""
+    for _ in range(days):
+        days_lived(till, 1)
+        if (till.day - JULY).days % 5 == 0:
+            for each in till.objects("payment_intent", "processing"):
+                till.world.stripe.settle(each["id"], succeed=False)
+        till.hear_payments()
+
+
+def test_a_debit_that_fails_after_the_first_reminders_day_begins_with_the_first_one() -> None:
+    till = Till(issued=False)
+    till.debit()
+    till.issue()
+    till.collect()
+    debits_fail(till, 70)
+
+    first, second, third = reminded(till)
+    assert (first[0], second[0], third[0]) == (1, 2, 3)
+    assert first[1] > 14, "the day of the second one was over, too"
+    assert (second[1] - first[1], third[1] - second[1]) == (7, 14)
+
+
+def test_an_invoice_that_is_tried_over_the_day_of_the_second_reminder_does_not_skip_it() -> None:
+    till = Till(issued=False)
+    till.card(DECLINED)
+    till.issue()
+    till.collect()
+    days_lived(till, 13)
+    till.settings = replace(till.settings, retry_days=(16,))
+    till.card(DECLINED)
+    days_lived(till, 60)
+
+    assert reminded(till) == [(1, 7), (2, 29), (3, 43)]
 
 
 def test_an_invoice_that_is_past_due_since_an_earlier_release_begins_with_the_first_one() -> None:

@@ -20,11 +20,12 @@ from billing.correspondence.audiences import Delivery
 from billing.correspondence.notify import audit_copy, notify
 from billing.ending.erasure.commands import ErasureProgress, erase_person
 from billing.ending.erasure.mail_copies import words_of
-from billing.ending.erasure.records import DELETED, REWRITTEN, UNTOUCHED
+from billing.ending.erasure.records import DELETED, REWRITTEN, REWRITTEN_IN_PART, UNTOUCHED
 from billing.ending.erasure.rules import ERASED_NAME, normal
 from billing.ending.exports.rules import Download, DownloadKind
 from billing.kernel.events import by_system
 from billing.platform.dynamodb import keys
+from billing.platform.dynamodb.bodies import text
 from billing.platform.events.new_event import new_event, new_id
 
 from functions.administer_downloads.app import handler as downloads
@@ -449,8 +450,8 @@ def test_every_family_is_rewritten_deleted_or_left_for_a_reason() -> None:
     pages = {keys.PAGE_APPOINTMENT, keys.PAGE_ONE_OFFS, keys.PAGE_TERM}
     families = {*keys.ACCOUNT_FAMILIES, *keys.USAGE_FAMILIES, keys.MARKER, *pages}
 
-    assert {*REWRITTEN} | DELETED.keys() | UNTOUCHED.keys() == families
-    assert len(REWRITTEN) + len(DELETED) + len(UNTOUCHED) == len(families)
+    assert {*REWRITTEN} | REWRITTEN_IN_PART.keys() | DELETED.keys() | UNTOUCHED.keys() == families
+    assert len(REWRITTEN) + len(REWRITTEN_IN_PART) + len(DELETED) + len(UNTOUCHED) == len(families)
     assert all({**DELETED, **UNTOUCHED}.values())
 
 
@@ -482,6 +483,38 @@ def test_a_person_is_found_in_each_family_that_is_rewritten(
     assert progress is ErasureProgress.FINISHED
     left = where_named(BO["email"], BO["name"], company.member["sub"])
     assert left == [f"{keys.log_in(company.member['sub'])} {keys.LEAVING}"], "it goes with the log-in"
+
+
+def test_the_reason_of_a_pause_or_of_a_transfer_taken_back_names_nobody(company: Company, work: Any) -> None:
+    key, partition = keys.invoice(NOW.date(), "LV-2026-000001"), keys.account(company.account)
+    paused = {"since": "2026-06-20", "until": None, "reason": "Bo Lind disputes it.", "held_days": 3}
+    payment = {"entries": [["transferred", 100, "2026-06-20", "Bo Lind"]], "reminders": {"pause": paused}}
+    put_item(partition, key, json.dumps({"company": "Bo Lind", "payment": payment}), version=4)
+    reversal = {"at": "2026-06-20T08:00:00+00:00", "by": "staff-1", "reason": "Bo Lind wrote to us."}
+    put_item(partition, f"{keys.TRANSFER}1", json.dumps({"reference": "Bo Lind", "taken_back": reversal}), version=2)
+    put_item(partition, f"{keys.TRANSFER}2", text({"reference": "Bo Lind", "taken_back": None}), version=1)
+
+    assert remove(company, company.member["sub"]).status == 202
+    erase_person(
+        company.account,
+        company.member["sub"],
+        now=SOON,
+        clock=SOON,
+        goes_on=lambda: True,
+        store=wiring.erasure_store(),
+        documents=wiring.documents(),
+        wait=timedelta(),
+    )
+
+    items = {each["sk"]: each for each in stored_items() if each["pk"] == partition}
+    item, transfer = items[key], json.loads(items[f"{keys.TRANSFER}1"]["body"])
+    assert transfer["taken_back"] == {**reversal, "reason": f"{ERASED_NAME} wrote to us."}
+    assert transfer["reference"] == "Bo Lind", "it is the bank's"
+    assert items[f"{keys.TRANSFER}2"]["version"] == 1
+    left = json.loads(item["body"])
+    assert left["payment"]["reminders"]["pause"] == {**paused, "reason": f"{ERASED_NAME} disputes it."}
+    assert (left["company"], left["payment"]["entries"]) == ("Bo Lind", payment["entries"])
+    assert item["version"] == 5
 
 
 def test_a_person_whom_staff_have_announced_as_admin_is_not_erased_before_that_has_ended(company: Company) -> None:

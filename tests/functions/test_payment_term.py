@@ -8,16 +8,19 @@ from typing import Any
 import pytest
 from billing import wiring
 
+from functions.administer_users.app import handler as administer_users
 from functions.advance_test_clock.app import handler as advance_test_clock  # noqa: F401 - the workers call it
 from functions.get_billing.app import handler as get_billing
 from functions.get_invoices.app import handler as get_invoices
 from functions.record_payment.app import handler as record_payment
 from functions.update_payment_method.app import handler as update_payment_method
 from local.stripe.api import Stripe
-from tests.api_gateway import NOW, STAFF, Answer, answer, request
+from tests.api_gateway import NOW, STAFF, Answer, answer, person, request
+from tests.cards import METHOD, card
 from tests.company import Company, provisioned
 from tests.functions.clocks import ON_CLOCK, InProcessWorkers, advanced, make, recorded
 from tests.functions.clocks import workers as workers  # noqa: PLC0414 - pytest looks for it here
+from tests.functions.test_debits import debit
 from tests.samples import ACCOUNT, with_value
 
 TERM = "/accounts/{account}/payment-term"
@@ -115,3 +118,44 @@ def test_an_account_on_a_test_clock_lives_its_own_term_and_reminders(
     ]
     listed = wiring.invoice_store().past_due(limit=5, after=None, clock="q1").items
     assert [each.number for each in listed[0].payment.reminders.sent] == [1, 2, 3]
+
+
+def company_of(account: str) -> Company:
+    users = request("GET", "/accounts/{account}/users", claims=STAFF, path={"account": account})
+    admin = person(answer(administer_users, users).body["items"][0]["user"])
+    return Company(account, admin, admin)
+
+
+def test_an_account_on_a_clock_that_is_ahead_goes_back_from_transfers_to_a_card(
+    catalogue: Any, buckets: Any, stripe_account: Stripe, workers: InProcessWorkers
+) -> None:
+    make()
+    assert provisioned(with_value(ACCOUNT, ON_CLOCK, "account")).status == 201
+    company = company_of(ON_CLOCK)
+    advanced(NOW + timedelta(days=30))
+    transfer = request("PUT", METHOD + "/bank-transfer", claims=STAFF, path=company.path)
+    assert answer(update_payment_method, transfer).status == 200
+
+    card(company, stripe_account)
+
+    page = answer(get_billing, request("GET", "/accounts/{account}/billing", claims=company.admin, path=company.path))
+    assert page.body["payment_details"]["method"] == "card"
+
+
+def test_a_debit_on_a_clock_that_is_behind_waits_for_the_days_of_its_notice_alone(
+    catalogue: Any,
+    buckets: Any,
+    stripe_account: Stripe,
+    workers: InProcessWorkers,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("SEPA_NOTICE_DAYS", "5")
+    begins = NOW - timedelta(days=100)
+    make(begins)
+    body = with_value(with_value(ACCOUNT, ON_CLOCK, "account"), "2026-03-02", "contract", "start")
+    assert provisioned(with_value(body, None, "invoiced_until")).status == 201
+    debit(company_of(ON_CLOCK), stripe_account)
+    advanced(begins + timedelta(days=10))
+
+    [payment] = stripe_account.objects["payment_intent"].values()
+    assert payment["status"] == "processing"

@@ -6,25 +6,35 @@ import json
 import re
 from collections import Counter
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any
 
 import pytest
 from billing import wiring
+from billing.accounts.rules import existing
+from billing.accounts.vat_number_due import VatNumberDue
 from billing.correspondence.audiences import Recipient, allowed
+from billing.correspondence.notify import Post
+from billing.invoicing.vat_numbers.rules import after_no_answer
 from billing.kernel.errors import ConcurrentChange
-from billing.kernel.events import Event, EventType
+from billing.kernel.events import Event, EventType, by_system
 from billing.kernel.schedules import Job
 from billing.payments.gateway import Merchant, RequestRefused
 from billing.payments.stripe_gateway import StripePayments
 from billing.platform.dynamodb import keys
 from billing.platform.events.mapping import event_fields
 from billing.platform.queues.interfaces import DueWork
+from billing.platform.retry import RetryBudget
 from billing.platform.test_clocks.commands import Advancer, run_clock
+from billing.scaling.reviews.success_managers import Slot
+from billing.usage.event_bodies import sent_events
+from billing.usage.record_usage import IngestResult
+from billing.usage.record_usage import record_usage as record_reports
 from billing.usage.rules import UsageEvent
 
 from functions.administer_cancellation.app import handler as administer_cancellation
+from functions.administer_reviews.app import handler as administer_reviews
 from functions.administer_subscriptions.app import handler as administer_subscriptions
 from functions.administer_users.app import handler as administer_users
 from functions.advance_test_clock.app import handler as advance_test_clock
@@ -44,6 +54,7 @@ from tests.cards import DECLINED_WHEN_CHARGED, VISA, card
 from tests.company import Company, provisioned, put_catalogue
 from tests.functions.clocks import (
     CLOCK,
+    CLOCKS,
     ON_CLOCK,
     InProcessWorkers,
     Run,
@@ -61,6 +72,7 @@ from tests.functions.clocks import workers as workers  # noqa: PLC0414 - pytest 
 from tests.functions.ending import call_cancellation, cancel
 from tests.functions.test_catalogue_version import Mailbox, attempt
 from tests.samples import ACCOUNT, CATALOGUE, with_value
+from tests.store.samples import REVIEW, sample_event
 from tests.stripe import ADDRESS, InProcess, later
 from tests.usage import cloud_event
 
@@ -276,8 +288,10 @@ def test_a_clock_is_made_once() -> None:
         (NOW - timedelta(minutes=1), "#/to"),
         (NOW + timedelta(days=3652), "#/to"),
         (NOW.replace(tzinfo=None), "#/to"),
+        (datetime(9999, 12, 31, 23, tzinfo=timezone(timedelta(hours=-5))), "#/to"),
+        (datetime(1, 1, 1, tzinfo=timezone(timedelta(hours=5))), "#/to"),
     ],
-    ids=["backwards", "ten years", "without an offset"],
+    ids=["backwards", "ten years", "without an offset", "after the last year in UTC", "before the first one"],
 )
 def test_a_clock_goes_forward_by_two_years_at_most(to: datetime, pointer: str) -> None:
     make()
@@ -291,6 +305,8 @@ def test_a_clock_goes_forward_by_two_years_at_most(to: datetime, pointer: str) -
 
 def test_a_clock_begins_within_two_years_of_the_real_time() -> None:
     assert make(NOW + timedelta(days=800)).status == 422
+    assert make(datetime(9999, 12, 31, 23, tzinfo=timezone(timedelta(hours=-5)))).status == 422
+    assert ask("POST", CLOCKS, {"test_clock": "q1", "now": NOW.timestamp()}).status == 422  # a number is no time
     assert make(NOW - timedelta(days=731)).status == 201
 
 
@@ -419,12 +435,13 @@ def test_a_long_way_goes_on_in_messages(monkeypatch: pytest.MonkeyPatch) -> None
     assert status()["status"] == "ready"
 
 
+@pytest.mark.parametrize("to", [NOW + timedelta(minutes=5), NOW + timedelta(days=2)], ids=["at its end", "before"])
 def test_a_job_that_fails_again_and_again_stops_the_clock_and_staff_are_told(
-    workers: InProcessWorkers, monkeypatch: pytest.MonkeyPatch
+    to: datetime, workers: InProcessWorkers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     make()
     provisioned(started(ON_CLOCK))
-    advance(NOW + timedelta(days=2))
+    advance(to)
     real = [NOW]
 
     def waits(seconds: float) -> None:
@@ -440,7 +457,7 @@ def test_a_job_that_fails_again_and_again_stops_the_clock_and_staff_are_told(
     assert [event.type for event in recorded(None)][-1] == "test_clock.failed"
     monkeypatch.undo()
     monkeypatch.setattr(wiring, "workers", InProcessWorkers)
-    assert advanced(NOW + timedelta(days=2))["status"] == "ready"  # it may be advanced again
+    assert advanced(to)["status"] == "ready"  # it may be advanced again
 
 
 def test_what_waits_for_staff_does_not_stop_the_clock() -> None:
@@ -530,6 +547,22 @@ def test_an_account_on_a_clock_is_in_the_lists_of_staff_if_they_ask_for_its_cloc
     assert all(each.endswith("#clock#q1") or each.startswith("USER#") for each in indexed)
 
 
+def test_no_text_of_a_search_leads_to_the_list_of_a_clock() -> None:
+    make()
+    provisioned(with_value(started(ON_CLOCK), "a@q1.example", "billing", "email"))
+
+    def found(handler: Handler, route: str, **query: str) -> Any:
+        return answer(handler, request("GET", route, claims=STAFF, query=query)).body["items"]
+
+    assert found(list_accounts, "/accounts", search="a@q1.example#clock#q1") == []
+    assert found(list_accounts, "/accounts", search="a@q1.example", test_clock="q1") != []
+    event = sample_event(account=ON_CLOCK)
+    wiring.review_store().book_review(wiring.account_store().account(ON_CLOCK), replace(REVIEW, version=0), event)
+    manager = REVIEW.manager.success_manager
+    assert found(administer_reviews, "/reviews", manager=f"{manager}#clock#q1") == []
+    assert len(found(administer_reviews, "/reviews", manager=manager, test_clock="q1")) == 1
+
+
 def test_mail_about_a_test_goes_to_the_domain_of_tests_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     """Empty means nobody, and only the local stack mails everybody."""
     make()
@@ -545,6 +578,27 @@ def test_mail_about_a_test_goes_to_the_domain_of_tests_alone(monkeypatch: pytest
     assert allowed(event, people, "Mail.test") == (people[1],)
     assert allowed(event, people, "*") == tuple(people)
     assert allowed(replace(event, account="nordlys"), people, "") == tuple(people)
+
+
+def test_a_late_mail_about_a_test_names_nobody_who_is_erased() -> None:
+    """The event of a clock that is ahead seems to be of another day, however long its mail has waited."""
+    make(NOW + timedelta(days=9))
+    provisioned(started(ON_CLOCK))
+    [created] = [each for each in recorded(ON_CLOCK) if each.type is EventType.ACCOUNT_PROVISIONED]
+    first = (created.after or {})["first_admin"]
+    published_before = replace(created, after={**(created.after or {}), "first_admin": {**first, "name": "Bo"}})
+    written: list[Event] = []
+
+    def write(event: Event, *_: Any) -> bytes:
+        written.append(event)
+        return b""
+
+    stores = (wiring.account_store(), wiring.delivery_store())
+    post = Post("t", NOW + timedelta(hours=1), None, *stores, Mailbox(), wiring.documents(), write, "*")
+    post.send(published_before)
+
+    assert written
+    assert all((each.after or {})["first_admin"] == first for each in written)
 
 
 def test_usage_is_judged_by_the_time_of_its_account() -> None:
@@ -594,6 +648,80 @@ def test_usage_that_waited_and_usage_that_grew_have_the_time_of_their_account() 
     assert (told.after or {})["month"] == "2025-05"
 
 
+def test_usage_without_a_time_happens_at_the_time_of_its_account_also_by_queue() -> None:
+    later = NOW + timedelta(days=400)
+    make(later)
+    assert provisioned(with_value(started(ON_CLOCK), "2027-07-01", "contract", "start")).status == 201
+    event = {**cloud_event(), "id": "1", "subject": f"{ON_CLOCK}/nordlys-dk"}
+    del event["time"]
+
+    results = record_reports(
+        sent_events(json.dumps(event)).reports,
+        context=by_system(NOW, "test"),
+        reported_within=timedelta(days=35),
+        budget=RetryBudget(1.0),
+        store=wiring.usage_store(),
+        backlog=wiring.usage_backlog(),
+        reported_at=NOW,
+    )
+
+    assert results == [IngestResult.ACCEPTED]
+    assert [item["sk"] for item in stored_items() if item["sk"].startswith("TOTAL#")] == ["TOTAL#2027-07#search"]
+
+
+def test_refused_usage_is_told_at_the_time_of_its_account(stripe_account: Stripe) -> None:
+    make()
+    provisioned(started(ON_CLOCK))
+    company = company_of(ON_CLOCK)
+    card(company, stripe_account)
+    advanced(NOW + timedelta(days=1))
+    ends = call_cancellation(company, "GET").body["preview"]["active_until"]
+    assert cancel(company, ends).status == 201
+    then = datetime.fromisoformat(f"{ends}T12:00:00Z")
+    advanced(then)
+    event = {**cloud_event(), "id": "1", "subject": f"{ON_CLOCK}/nordlys-dk", "time": then.isoformat()}
+
+    assert answer(record_usage, request("POST", "/usage", claims=MACHINE, body=event)).status == 422
+
+    [told] = [event for event in recorded(ON_CLOCK) if event.type is EventType.USAGE_REFUSED]
+    assert told.time == then
+
+
+def test_an_outage_on_a_clock_is_none_of_the_customers() -> None:
+    now = NOW + timedelta(days=9)
+    on_clock, _ = after_no_answer(None, "DE", "MS_UNAVAILABLE", now)
+    make(now)
+    for account in (ON_CLOCK, LIVED):
+        provisioned(started(account))
+    store = wiring.vat_number_store()
+    state = existing(store.state(ON_CLOCK))
+    store.postpone(state, VatNumberDue(now), on_clock, None)
+
+    assert store.outage("DE", ON_CLOCK) == replace(on_clock, version=1)
+    assert store.outage("DE", LIVED) is None
+
+
+@pytest.mark.parametrize("erase", [{}, {"erase": "true"}], ids=["removed", "erased"])
+def test_a_log_in_is_deleted_by_the_real_time(erase: dict[str, str]) -> None:
+    """It is in the user pool with everybody's, and may belong to an account of a customer too."""
+    make(NOW + timedelta(days=9))
+    provisioned(started(ON_CLOCK))
+    admin = company_of(ON_CLOCK).admin
+    bo = {"email": "bo@nordlys.example", "name": "Bo", "role": "member"}
+    path = {"account": ON_CLOCK}
+    invited = request("PUT", "/accounts/{account}/users", claims=admin, path=path, body=bo)
+    user = answer(administer_users, invited).body["user"]
+    at = {**path, "user": user}
+    route = "/accounts/{account}/users/{user}"
+
+    gone = request("DELETE", route, claims=admin, path=at, query=erase or None)
+    assert answer(administer_users, gone).status == (202 if erase else 204)
+
+    [leaving] = [item for item in stored_items() if item["sk"] == "LEAVING"]
+    due = datetime.fromisoformat(leaving["gsi1sk"])
+    assert due == (NOW + (timedelta(minutes=3) if erase else timedelta(days=14)))
+
+
 def test_a_worker_has_the_time_of_an_account_also_where_nothing_is_due() -> None:
     make()
     provisioned(started(ON_CLOCK))
@@ -628,6 +756,35 @@ def test_an_account_ends_on_its_clock_and_leaves_no_claims(stripe_account: Strip
     assert answer(get_deletions, request("GET", route, claims=STAFF)).body["items"] == []
     [receipt] = answer(get_deletions, request("GET", route, claims=STAFF, query={"test_clock": "q1"})).body["items"]
     assert receipt["counts"]["invoice"] == 1
+
+
+def test_the_last_event_of_a_test_expires_by_the_real_time(stripe_account: Stripe) -> None:
+    """It names the people of the account that is purged."""
+    make(NOW + timedelta(days=700))
+    provisioned(with_value(started(ON_CLOCK), "2028-05-10", "contract", "start"))
+    assert ask("DELETE", CLOCK).status == 202
+    run_worker()
+
+    [last] = [item for item in stored_items() if item["pk"].startswith("DELETED#")]
+    assert last["expires_at"] <= (datetime.now(UTC) + timedelta(days=15)).timestamp()
+
+
+def test_a_success_manager_stays_booked_on_a_clock_that_is_behind() -> None:
+    """DynamoDB deletes by the real time what has expired: the slot could be booked again."""
+    now = NOW - timedelta(days=5)
+    make(now)
+    store = wiring.review_store()
+    for account in (ON_CLOCK, LIVED):
+        provisioned(with_value(started(account), "2026-06-01", "contract", "start"))
+        review = replace(REVIEW, slot=Slot(now + timedelta(days=1), now + timedelta(days=1, minutes=30)), version=0)
+        event = sample_event(account=account)
+        store.book_review(wiring.account_store().account(account), review, event)
+
+    expire = {item["pk"]: int(item["expires_at"]) for item in stored_items() if item["sk"].startswith("BOOKED#")}
+
+    manager = f"MANAGER#{REVIEW.manager.success_manager}"
+    assert expire[manager] < NOW.timestamp()
+    assert expire[f"{manager}#clock#q1"] > (NOW + timedelta(days=731)).timestamp()
 
 
 def test_a_deleted_clock_purges_its_accounts_and_its_id_is_not_used_again(stripe_account: Stripe) -> None:

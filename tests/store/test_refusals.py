@@ -494,7 +494,7 @@ VERBS: dict[type[Table], dict[str, Callable[[Any], object]]] = {
     VatNumberStore: {
         "decide": lambda store: store.decide(VAT_STATE, CHECK, EVENT),
         "evidence": lambda store: store.evidence(ID, "LV-2026-000001"),
-        "outage": lambda store: store.outage("DE"),
+        "outage": lambda store: store.outage("DE", "nordlys"),
         "postpone": lambda store: store.postpone(VAT_STATE, VatNumberDue(NOON), OUTAGE, EVENT),
         "save_answer": lambda store: store.save_answer(VAT_STATE, CHECK, VatNumberDue(NOON), OUTAGE, EVENT),
         "state": lambda store: store.state(ID),

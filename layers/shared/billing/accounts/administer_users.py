@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import datetime
 
 from billing.accounts.directory import Directory, InvalidAddress, LogIn
 from billing.accounts.log_in_records import ORPHANED_LOG_IN_DAYS, leaving_at
@@ -118,10 +119,12 @@ def remove_user(
     context: RequestContext,
     store: AccountStore,
     log_in_days: int = ORPHANED_LOG_IN_DAYS,
+    real: datetime | None = None,
 ) -> None:
     """Ends a user's access to this account.
 
     Their log-in is deleted `log_in_days` later, unless they belong to another account, or are invited again by then.
+    It belongs to no test clock, so `real` is the real time, if the account's is another.
     Raises NotFound, LastAdmin, ConcurrentChange. One query and one transaction.
     """
     if user not in account.roles:
@@ -129,7 +132,7 @@ def remove_user(
     remaining = account.without(user)
     before = next((each.facts for each in store.users(account.id) if each.id == user), None)
     event = new_event(EventType.USER_REMOVED, context, account=account.id, before=before, after=None)
-    store.remove_user(remaining, user, event, leaving_at(context.time, log_in_days))
+    store.remove_user(remaining, user, event, leaving_at(real or context.time, log_in_days))
 
 
 def find_or_create_user(directory: Directory, email: str, name: str, path: tuple[str, ...]) -> str:

@@ -7,6 +7,7 @@ admin the account is theirs, and staff change nothing of it.
 from __future__ import annotations
 
 from dataclasses import asdict, replace
+from datetime import datetime
 
 from billing.accounts.administer_users import find_or_create_user
 from billing.accounts.directory import Directory
@@ -35,11 +36,13 @@ def correct_provisioning(
     store: AccountStore,
     checks_vat_numbers: bool,
     log_in_days: int = ORPHANED_LOG_IN_DAYS,
+    real: datetime | None = None,
 ) -> AccountDetails:
     """Returns the account as corrected. `replaces` are the versions of the account that the caller has seen.
 
     The event invites the first admin at the right address. Who was admin by mistake loses their access, and
-    `log_in_days` later their log-in, if they belong to no account by then. A correction that is made already is not
+    `log_in_days` after `real` (the real time, if the account's is another) their log-in, if they belong to no account
+    by then. A correction that is made already is not
     made again, so a repeated request succeeds, and gives an admin whose log-in is gone another one. Two queries, one to
     five directory calls and one transaction; one query more if its condition fails.
 
@@ -71,7 +74,7 @@ def correct_provisioning(
     information = {area: (details, current.information.area(area).version) for area, details in areas.items()}
     try:
         vat_number = VatNumberDue(context.time) if asked else None
-        log_ins_until = leaving_at(context.time, log_in_days)
+        log_ins_until = leaving_at(real or context.time, log_in_days)
         store.correct_provisioning(corrected, admin, former, information, events, vat_number, log_ins_until)
     except StaleVersion:
         # Two copies of one request may run at once. The slower one then finds the result of the faster one.

@@ -52,6 +52,8 @@ class AccountListStore(Table):
             begin = keys.after(position) if position and at == int(number) else " "
             for key, row in rows(begin):
                 account = row.partition.removeprefix(keys.account(""))
+                if clock_of(account) != asked.clock:
+                    continue  # the text of a search may be the name of another list
                 yield Candidate(account, found(row), key, f"{at}:{quote(key)}")
 
     def read(self, accounts: Iterable[str]) -> dict[str, ListedAccount]:

@@ -36,9 +36,11 @@ from billing.invoicing.dunning import (
     awaiting_transfer,
     begin_refund,
     debited_from,
+    has_transfer_day,
     is_due,
     is_retried_at_once,
     mark_past_due,
+    reminded_of,
     retry_now,
     too_small,
     transfer_due,
@@ -445,7 +447,9 @@ def _is_due(billing: BillingContext, record: InvoiceRecord, today: date, *, at_o
         return True
     corrects = record.invoice.corrects is not None
     if at_once and _by_transfer(billing):
-        return can_be_settled(record) and record.payment.is_past_due
+        # It has its due day at once, not when it would have been charged next: the term may be another by then.
+        has_day = has_transfer_day(record.payment, agreed_day(billing))
+        return can_be_settled(record) and (record.payment.is_past_due or not has_day)
     return at_once and is_retried_at_once(record.payment, corrects, billing.profile.charged)
 
 
@@ -482,7 +486,7 @@ def _collect_one(
 ) -> list[PaymentChange]:
     """What became of an invoice that is due: first its own change, then those of the invoices that go with it."""
     payment, gateway, settings = record.payment, collector.gateway, collector.settings
-    contract, due_on = billing.subscriber.account.contract, record.invoice.due_on
+    contract, due_on = billing.subscriber.account.contract, reminded_of(payment, record.invoice)
     retry_days = settings.retry_days
     if record.invoice.corrects is not None:
         return [_refund(record, today, collector)]
@@ -576,7 +580,7 @@ def charged_changes(
         method_of(billing, record, charge),
         today,
         collector.settings.retry_days,
-        due_on=record.invoice.due_on,
+        due_on=reminded_of(record.payment, record.invoice),
         tried_with=tried_with,
     )
     change = PaymentChange(record, charged)
@@ -748,7 +752,7 @@ def _by_transfer(billing: BillingContext) -> bool:
 
 def agreed_day(billing: BillingContext) -> date | None:
     """The account's day on which its payment method was set up or agreed to, None without one."""
-    agreed_at = billing.profile.set_up_at
+    agreed_at = billing.profile.agreed_since
     return None if agreed_at is None else billing.subscriber.account.contract.today(agreed_at)
 
 

@@ -51,8 +51,9 @@ class InvoicePayment:
     paid periods do not owe any more of a product, before tax, below zero for what they owe more. `credited_net` is what
     all credit notes come to before tax.
 
-    `transfer_by` is the due day of an invoice whose account has changed to bank transfers on `transfer_agreed_on`,
-    after its issue; None for the invoice's own due day.
+    `transfer_by` is the due day of a bank transfer: of an invoice that was issued for one on `transfer_agreed_on`, or
+    whose account has changed to transfers on that day. None for one that is charged, and for those that an earlier
+    release has issued: the invoice's own due day.
     """
 
     issued_on: date
@@ -247,13 +248,10 @@ def due_on(method: Method | None, today: date, term_days: int, sepa_notice_days:
 def transferred_by(invoice: InvoiceSummary, agreed_on: date | None, term_days: int) -> date:
     """The due date of an invoice that is paid by bank transfer.
 
-    A customer who pays by transfer only since `agreed_on` has the whole term from that day (DESIGN 3.6.4). So has one
-    who agrees on the day of an invoice that was to be charged on that very day.
+    A customer who pays by transfer only since `agreed_on` has the whole term from that day (DESIGN 3.6.4). It may be
+    the account's day of issue, which is the due day of a card where the seller's day is one ahead.
     """
-    is_charged_at_once = invoice.due_on == invoice.produced_on
-    if agreed_on is None or agreed_on < invoice.produced_on:
-        return invoice.due_on
-    if agreed_on == invoice.produced_on and not is_charged_at_once:
+    if agreed_on is None or agreed_on < min(invoice.produced_on, invoice.due_on):
         return invoice.due_on
     return max(invoice.due_on, agreed_on + timedelta(days=term_days))
 
@@ -285,9 +283,11 @@ def initial_payment(invoice: IssuedInvoice, today: date, credit: int | None = No
         return payment
     if invoice.method is Method.SEPA_DEBIT and invoice.due_on > invoice.produced_on:
         return replace(payment, next_attempt_on=invoice.due_on)  # the invoice has announced that day
-    by_transfer = invoice.method is Method.BANK_TRANSFER
-    # A bank transfer is first checked on the day after the due date.
-    return replace(payment, next_attempt_on=invoice.due_on + DAY if by_transfer else today)
+    if invoice.method is Method.BANK_TRANSFER:
+        # It is first checked on the day after the due date. That day stays, whatever the term becomes.
+        due_on = invoice.due_on
+        return replace(payment, next_attempt_on=due_on + DAY, transfer_by=due_on, transfer_agreed_on=today)
+    return replace(payment, next_attempt_on=today)
 
 
 def refund_payment(issued_on: date, amount: int, payment: str | None, method: Method | None) -> InvoicePayment:
@@ -398,9 +398,22 @@ def mark_past_due(payment: InvoicePayment) -> InvoicePayment:
 
 def transfer_due(payment: InvoicePayment, invoice: InvoiceSummary, agreed_on: date | None, term_days: int) -> date:
     """See `transferred_by`. The day that an invoice was given once does not move with a later term of the account."""
-    if payment.transfer_by is not None and payment.transfer_agreed_on == agreed_on:
+    if payment.transfer_by is not None and has_transfer_day(payment, agreed_on):
         return payment.transfer_by
+    if payment.transfer_by is None and not payment.attempts and payment.next_attempt_on == invoice.due_on + DAY:
+        return invoice.due_on  # an earlier release has issued it for a transfer
     return transferred_by(invoice, agreed_on, term_days)
+
+
+def has_transfer_day(payment: InvoicePayment, agreed_on: date | None) -> bool:
+    """Whether an invoice has its due day for the bank transfers that were agreed to on a day."""
+    given_on = payment.transfer_agreed_on
+    return given_on is not None and (agreed_on is None or agreed_on <= given_on)
+
+
+def reminded_of(payment: InvoicePayment, invoice: InvoiceSummary | IssuedInvoice) -> date:
+    """The day on which an invoice was due: its own, or a later one that came with the change to bank transfers."""
+    return payment.transfer_by or invoice.due_on
 
 
 def awaiting_transfer(payment: InvoicePayment, until: date, agreed_on: date | None = None) -> InvoicePayment:

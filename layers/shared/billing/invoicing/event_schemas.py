@@ -105,8 +105,8 @@ class MailedReminderFacts(Facts):
 
 class FailedPaymentFacts(Facts):
     """`next_attempt_on` is None when there will be none; `authenticate_at` is where the customer's bank asks for
-    their consent, None unless it does. `reminder` is a reminder that was due in the same moment, None without one;
-    `due_on` is then the day from which it counts."""
+    their consent, None unless it does. `reminder` is a reminder that was due in the same moment, None without one.
+    `due_on` is the invoice's due day, or a later one that came with the change to bank transfers."""
 
     number: str
     due_on: date

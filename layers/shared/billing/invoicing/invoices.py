@@ -180,10 +180,14 @@ class IssuedInvoice:
     def issued_as(self, number: NextNumber) -> IssuedInvoice:
         """The same invoice with its number, and with the day that goes with it.
 
-        The days until a SEPA debit count from the day that the invoice says, where that is later than the account's.
+        The days until a SEPA debit count from the day that the invoice says, where that is later than the account's. No
+        transfer is due before that day.
         """
         later = max(timedelta(), number.day - self.produced_on) if self.method is Method.SEPA_DEBIT else timedelta()
-        return replace(self, number=number.text, produced_on=number.day, due_on=self.due_on + later)
+        due_on = self.due_on + later
+        if self.method is Method.BANK_TRANSFER:
+            due_on = max(due_on, number.day)
+        return replace(self, number=number.text, produced_on=number.day, due_on=due_on)
 
     def credit_note(
         self,

@@ -8,7 +8,7 @@ from datetime import date
 from enum import StrEnum
 
 from billing.invoicing.credit_refunds import Document, credit_parts, credit_refund_under_way
-from billing.invoicing.dunning import InvoicePayment
+from billing.invoicing.dunning import InvoicePayment, reminded_of
 from billing.invoicing.entries import disputed_payments
 from billing.invoicing.invoices import InvoiceDraft
 from billing.kernel.money import Money
@@ -104,7 +104,7 @@ def _open_in(
     for part in credit_parts(documents, credit, today):
         held[part.number] = held.get(part.number, 0) + part.amount
     found = (
-        open_document(invoice.number, invoice.due_on, payment, held.get(invoice.number, 0))
+        open_document(invoice.number, reminded_of(payment, invoice), payment, held.get(invoice.number, 0))
         for invoice, payment in documents
     )
     return OpenMoney(

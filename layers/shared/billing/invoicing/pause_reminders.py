@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import date, timedelta
 
+from billing.invoicing.dunning import reminded_of
 from billing.invoicing.invoices import InvoiceStatus
 from billing.invoicing.records import BillingContext, InvoiceRecord, InvoiceStore, PaymentChange
 from billing.invoicing.reminders import PAUSE_DAYS_MAX, Reminders
@@ -51,10 +52,10 @@ def pause_reminders(
             Violation(("until",), f"A pause has at most {PAUSE_DAYS_MAX} days.", FieldCode.TOO_LATE, {"max": last})
         )
 
-    def change(reminders: Reminders) -> Reminders:
+    def change(reminders: Reminders, due: date) -> Reminders:
         pause = reminders.current_pause(today)
         is_so = pause is not None and (pause.until, pause.reason) == (until, reason)
-        return reminders if is_so else reminders.paused(until, reason, today)
+        return reminders if is_so else reminders.paused(until, reason, today, due)
 
     return _change(
         billing, number, change, replaces, is_preview=is_preview, must_name=not is_preview, context=context, store=store
@@ -71,7 +72,7 @@ def resume_reminders(
     """
     today = billing.subscriber.account.contract.today(context.time)
 
-    def change(reminders: Reminders) -> Reminders:
+    def change(reminders: Reminders, _due: date) -> Reminders:
         return reminders if reminders.current_pause(today) is None else reminders.resumed(today)
 
     return _change(billing, number, change, replaces, is_preview=False, must_name=False, context=context, store=store)
@@ -80,7 +81,7 @@ def resume_reminders(
 def _change(
     billing: BillingContext,
     number: str,
-    change: Callable[[Reminders], Reminders],
+    change: Callable[[Reminders, date], Reminders],
     replaces: Versions | None,
     *,
     is_preview: bool,
@@ -94,7 +95,8 @@ def _change(
     is_unpaid = payment.status in {InvoiceStatus.OPEN, InvoiceStatus.PAST_DUE, InvoiceStatus.IN_TRANSIT}
     if payment.is_credit_note or not is_unpaid:
         raise NothingToRemind
-    reminders = change(payment.reminders)
+    due = reminded_of(payment, record.invoice)
+    reminders = change(payment.reminders, due)
     if reminders == payment.reminders:
         return record
     if replaces is None and must_name:
@@ -116,7 +118,7 @@ def _change(
     except ConcurrentChange:
         # Two copies of one request may run at once. The slower one then finds the result of the faster one.
         stored = store.record(account.id, number)
-        if change(stored.payment.reminders) == stored.payment.reminders:
+        if change(stored.payment.reminders, due) == stored.payment.reminders:
             return stored
         raise StaleVersion from None
     return changed.written

@@ -6,10 +6,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 
 from billing.invoicing.credit_notes import CreditNoteAllocation
+from billing.invoicing.dunning import reminded_of
 from billing.invoicing.entries import EntryKind, received, sum_of
 from billing.invoicing.invoices import DocumentKind, InvoiceStatus, IssuedInvoice, document_key
 from billing.invoicing.records import PaymentChange
-from billing.invoicing.remind import new_reminder, reminded_of
+from billing.invoicing.remind import new_reminder
 from billing.invoicing.wording import describe_line
 from billing.kernel.events import Event, EventType, Facts, RequestContext
 from billing.kernel.money import Money
@@ -38,7 +39,7 @@ def written_off_events(changes: Iterable[PaymentChange], reason: str, context: R
         if written_off:
             facts = {
                 "number": invoice.number,
-                "due_on": invoice.due_on,
+                "due_on": reminded_of(change.payment, invoice),
                 "written_off": asdict(Money(written_off, invoice.total.currency)),
                 "reason": reason,
             }
@@ -80,7 +81,7 @@ def credit_note_facts(note: IssuedInvoice, money: CreditNoteAllocation, currency
 
 def _facts(change: PaymentChange, consent_page: str) -> Iterator[tuple[EventType, Facts]]:
     before, payment, invoice = change.record.payment, change.payment, change.record.invoice
-    left = asdict(Money(payment.left, invoice.total.currency))
+    left, due_on = asdict(Money(payment.left, invoice.total.currency)), reminded_of(payment, invoice)
     yield from _by_chance(change)
     if invoice.corrects is None:
         yield from _credit_refunds(change)
@@ -91,21 +92,18 @@ def _facts(change: PaymentChange, consent_page: str) -> Iterator[tuple[EventType
             yield _paid(change)
         return
     if payment.attempts > before.attempts and invoice.corrects is None:
-        sent, reminded_on = new_reminder(change), reminded_of(payment, invoice)
+        sent = new_reminder(change)
         is_asked = payment.failure is PaymentFailure.AUTHENTICATION_REQUIRED and consent_page
         yield (
             EventType.PAYMENT_FAILED,
             {
                 "number": invoice.number,
-                # The mail counts the days of its reminder from the day that the reminder has.
-                "due_on": invoice.due_on if sent is None else reminded_on,
+                "due_on": due_on,
                 "total": left,
                 "reason": payment.failure,
                 "next_attempt_on": payment.retried_on,
                 "authenticate_at": f"{consent_page}/invoices/{invoice.number}" if is_asked else None,
-                "reminder": None
-                if sent is None
-                else {"number": sent.number, "days_past_due": (sent.on - reminded_on).days},
+                "reminder": None if sent is None else {"number": sent.number, "days_past_due": (sent.on - due_on).days},
             },
         )
     if payment.status is InvoiceStatus.PAST_DUE and before.status is not InvoiceStatus.PAST_DUE:
@@ -114,7 +112,7 @@ def _facts(change: PaymentChange, consent_page: str) -> Iterator[tuple[EventType
             {
                 "number": invoice.number,
                 "corrects": invoice.corrects,
-                "due_on": invoice.due_on,
+                "due_on": due_on,
                 "due": left,
                 "reason": CHARGED_BACK if _is_charged_back(change) else payment.failure,
             },

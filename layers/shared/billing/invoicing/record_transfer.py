@@ -13,12 +13,11 @@ from datetime import date
 from billing.invoicing.apply_credit import apply_credit, can_be_settled, collects, wait_for_credit
 from billing.invoicing.collect_payments import after, merged, without_intent
 from billing.invoicing.credit_notes import NotCorrectable
-from billing.invoicing.dunning import UNPAID, AlreadyPaid, InvoicePayment
+from billing.invoicing.dunning import UNPAID, AlreadyPaid, InvoicePayment, reminded_of
 from billing.invoicing.entries import EntryKind, sum_of
 from billing.invoicing.invoices import InvoiceStatus
 from billing.invoicing.payment_events import payment_events
 from billing.invoicing.records import BillingContext, InvoiceRecord, PaymentChange
-from billing.invoicing.remind import reminded_of
 from billing.invoicing.transfer_records import TransferStore
 from billing.invoicing.transfers import (
     SHARES_MAX,

@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from dataclasses import asdict, replace
 from datetime import date
 
-from billing.invoicing.dunning import InvoicePayment
+from billing.invoicing.dunning import InvoicePayment, reminded_of
 from billing.invoicing.entries import EntryKind, sum_of
-from billing.invoicing.invoices import InvoiceStatus, InvoiceSummary, Seller
+from billing.invoicing.invoices import InvoiceStatus, Seller
 from billing.invoicing.records import PaymentChange
 from billing.invoicing.reminders import Reminder
 from billing.kernel.events import Event, EventType, Facts, RequestContext
@@ -27,23 +27,20 @@ def is_reminder_due(payment: InvoicePayment, today: date) -> bool:
 def with_reminder(change: PaymentChange, days: tuple[int, ...], today: date, *, is_sent: bool) -> PaymentChange:
     """The change with the plan of its next reminder, and with `is_sent` with the reminder that is due today.
 
-    An invoice that is past due again, because a bank has taken its payment back, begins anew today. So does one of a
-    release before reminders: its customer does not get the last one first.
+    An invoice that is past due again, because a bank has taken its payment back, begins anew today, but not before its
+    due day. So does one of a release before reminders: its customer does not get the last one first.
     """
     payment, before = change.payment, change.record.payment
     if payment.is_credit_note or payment.status is not InvoiceStatus.PAST_DUE:
         return change
     begins_today = before.status is InvoiceStatus.PAST_DUE or not before.left
-    due = today if begins_today else reminded_of(payment, change.record.invoice)
-    reminders = payment.reminders.planned(due, days, today)
+    due = reminded_of(payment, change.record.invoice)
+    due = max(due, today) if begins_today else due
+    was_tried = before.status is not InvoiceStatus.PAST_DUE and payment.attempts > before.attempts
+    reminders = payment.reminders.planned(due, days, today, was_tried=was_tried)
     if is_sent and payment.credit_on is None and reminders.is_due(today):
         reminders = reminders.with_next(days, today)
     return replace(change, payment=replace(payment, reminders=reminders))
-
-
-def reminded_of(payment: InvoicePayment, invoice: InvoiceSummary) -> date:
-    """The day on which an invoice was due: its own, or a later one that came with the change to bank transfers."""
-    return payment.transfer_by or invoice.due_on
 
 
 def new_reminder(change: PaymentChange) -> Reminder | None:

@@ -78,10 +78,18 @@ class Reminders:
         waits = self.pause is not None and self.pause.until is None
         return self.next_on is None and not self.are_over and not waits
 
-    def planned(self, due: date, days: tuple[int, ...], today: date) -> Reminders:
+    def planned(self, due: date, days: tuple[int, ...], today: date, *, was_tried: bool = False) -> Reminders:
         """The reminders of a past-due invoice that was `due` on a day, with the day of the next one.
 
-        A day that is planned stays."""
+        A day that is planned stays. One that `was_tried` until today could not be reminded of meanwhile: where the day
+        of the next reminder is over, that one is sent today, and the others move by as much."""
+        planned = self._planned(due, days, today)
+        if not was_tried or planned.next_on is None or planned.next_on >= today:
+            return planned
+        waited = planned.waited_days + (today - planned.next_on).days
+        return replace(planned, next_on=today, waited_days=waited)
+
+    def _planned(self, due: date, days: tuple[int, ...], today: date) -> Reminders:
         if self.since is not None and (self.next_on is not None or self.are_over):
             return self
         since = self.since or due
@@ -115,13 +123,18 @@ class Reminders:
         sent = Reminder(max([following, *come]), today)
         return replace(self, sent=(*self.sent, sent), next_on=None).planned(since, days, today)
 
-    def paused(self, until: date | None, reason: str, today: date) -> Reminders:
-        """The reminders with another pause from today on, or with the rest of the one that lasts."""
+    def paused(self, until: date | None, reason: str, today: date, due: date | None = None) -> Reminders:
+        """The reminders with another pause from today on, or with the rest of the one that lasts. `due` is the day on
+        which the invoice is due, where it is not past due yet."""
         resumed = self.resumed(today)
         earlier = resumed.pause
         # One that is not counted yet, because nothing was planned, goes on: a change of its end or reason takes none
         # of its days away.
-        since = today if earlier is None or earlier.until != today else earlier.since
+        goes_on = earlier is not None and earlier.until == today
+        since = earlier.since if earlier is not None and goes_on else today
+        if earlier is not None and not goes_on and due is not None:
+            waited = self.waited_days + earlier.length(due, today).days
+            resumed = replace(resumed, waited_days=waited)
         held_days = None if resumed.next_on is None else max(1, (resumed.next_on - today).days)
         next_on = None
         if until is not None and held_days is not None:

@@ -12,11 +12,10 @@ from datetime import date, timedelta
 
 from billing.invoicing.apply_credit import apply_credit
 from billing.invoicing.collect_payments import after, agreed_day, merged, without_intent
-from billing.invoicing.dunning import AlreadyPaid, InvoicePayment, transfer_due
+from billing.invoicing.dunning import AlreadyPaid, InvoicePayment, reminded_of, transfer_due
 from billing.invoicing.entries import received
 from billing.invoicing.payment_events import payment_events
 from billing.invoicing.records import BillingContext, InvoiceRecord, PaymentChange
-from billing.invoicing.remind import reminded_of
 from billing.invoicing.settings import InvoicingSettings
 from billing.invoicing.transfer_records import TransferStore, is_open
 from billing.invoicing.transfers import Reversal, TakingBack, Transfer, owed_again
@@ -151,7 +150,13 @@ def _owed_again(
     if payment.reference == reference:
         payment = replace(payment, reference=None, method=payment.method if received(payment.entries) > 0 else None)
     return owed_again(
-        record.payment, payment, awaited_until=until, agreed_on=agreed, charged_from=charged_from, today=today
+        record.payment,
+        payment,
+        awaited_until=until,
+        agreed_on=agreed,
+        charged_from=charged_from,
+        due_on=reminded_of(payment, record.invoice),
+        today=today,
     )
 
 

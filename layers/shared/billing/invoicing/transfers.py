@@ -295,6 +295,7 @@ def owed_again(
     awaited_until: date | None,
     agreed_on: date | None,
     charged_from: date,
+    due_on: date,
     today: date,
 ) -> InvoicePayment:
     """The payment of an invoice that is owed again. One that was not settled goes on as it was.
@@ -311,6 +312,8 @@ def owed_again(
         payment.without_intent(), is_past_due=False, is_exhausted=False, first_failed_on=None, failure=None, attempts=0
     )
     if awaited_until is None:
-        # Reminders count from that day too: the customer had paid until now, and does not get the last one first.
-        return replace(again, next_attempt_on=charged_from, reminders=again.reminders.begun_again(charged_from))
+        # Reminders count from that day too, or from a later due day: the customer had paid until now, and does not get
+        # the last one first.
+        since = max(charged_from, due_on)
+        return replace(again, next_attempt_on=charged_from, reminders=again.reminders.begun_again(since))
     return mark_past_due(again) if awaited_until < today else awaiting_transfer(again, awaited_until, agreed_on)

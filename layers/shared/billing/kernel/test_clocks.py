@@ -116,7 +116,7 @@ class Clock:
         self.require_kept()
         if self.status is ClockStatus.ADVANCING:
             raise ClockAdvancing(self)
-        if to <= self.now:
+        if to < self.now or (to == self.now and self.status is not ClockStatus.FAILED):
             raise _wrong("to", FieldCode.TOO_EARLY, f"A clock advances only. It is {self.now.isoformat()} on it.")
         if to - self.now > ADVANCE_MAX:
             latest = (self.now + ADVANCE_MAX).isoformat()

@@ -14,6 +14,8 @@ def payment_profile_body(profile: PaymentProfile) -> str:
     body = without_version(asdict(profile))
     if profile.term_days is None:
         del body["term_days"]  # as older items were written
+    if profile.agreed_at is None:
+        del body["agreed_at"]
     debit = None if body["shown"] is None else body["shown"]["debit"]
     if debit is not None:
         # Beside the debit: a function of the release before builds it from all its fields.
@@ -32,6 +34,7 @@ def payment_profile_from(stored: str, version: int) -> PaymentProfile:
         set_up_at=None if body["set_up_at"] is None else datetime.fromisoformat(body["set_up_at"]),
         used=tuple(body["used"]),
         term_days=body.get("term_days"),
+        agreed_at=datetime.fromisoformat(body["agreed_at"]) if "agreed_at" in body else None,
         version=version,
     )
 

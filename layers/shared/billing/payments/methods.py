@@ -229,6 +229,9 @@ class PaymentProfile:
     SetupIntent of this method, created at `set_up_at`; for bank transfers that is when staff agreed to them. `used` are
     the last USED_KEPT SetupIntents that led to a method, newest last.
 
+    `agreed_at` is set for an account on a test clock: when it has agreed to the method, by its clock. The time of a
+    SetupIntent is Stripe's, which is real. There a bank transfer has no `set_up_at`.
+
     `term_days` is the payment term that staff have given this account for bank transfers, None for the deployment's.
     """
 
@@ -241,6 +244,12 @@ class PaymentProfile:
     used: tuple[str, ...] = ()
     version: int = 0
     term_days: int | None = None
+    agreed_at: datetime | None = None
+
+    @property
+    def agreed_since(self) -> datetime | None:
+        """Since when the account pays in this way, by its own time; None without a method."""
+        return self.agreed_at or self.set_up_at
 
     def payment_term(self, deployed_days: int) -> int:
         """The days until a bank transfer is due: the account's own, or those of the deployment."""
@@ -267,8 +276,8 @@ class PaymentProfile:
         renewable = f"{self.fingerprint} {card.last_four} {card.expiry_year}-{card.expiry_month}"
         return f"{self.payment_method}#{hashlib.sha256(renewable.encode()).hexdigest()[:8]}"
 
-    def with_method(self, setup: Setup, chosen: ChosenMethod) -> PaymentProfile:
-        """The profile with the method of a SetupIntent."""
+    def with_method(self, setup: Setup, chosen: ChosenMethod, clock: datetime | None = None) -> PaymentProfile:
+        """The profile with the method of a SetupIntent. `clock` is the time of its test clock, if it has one."""
         return replace(
             self,
             shown=chosen.shown,
@@ -276,13 +285,17 @@ class PaymentProfile:
             fingerprint=chosen.fingerprint,
             setup=setup.id,
             set_up_at=setup.created,
+            agreed_at=clock,
             used=(*self.used, setup.id)[-USED_KEPT:],
         )
 
-    def by_transfer(self, now: datetime) -> PaymentProfile:
-        """The profile of an account that pays by bank transfer. SetupIntents from before `now` no longer change it."""
+    def by_transfer(self, now: datetime, *, is_on_clock: bool = False) -> PaymentProfile:
+        """The profile of an account that pays by bank transfer. SetupIntents from before `now` no longer change it,
+        except on a test clock: Stripe does not know its time."""
         shown = PaymentMethod(Method.BANK_TRANSFER, None)
-        return replace(self, shown=shown, payment_method=None, fingerprint=None, setup=None, set_up_at=now)
+        set_up_at, agreed_at = (None, now) if is_on_clock else (now, None)
+        profile = replace(self, shown=shown, payment_method=None, fingerprint=None, setup=None)
+        return replace(profile, set_up_at=set_up_at, agreed_at=agreed_at)
 
     def with_customer(self, customer: str) -> PaymentProfile:
         """The profile with another customer at the payment service. The method of the former customer is removed."""

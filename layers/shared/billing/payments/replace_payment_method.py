@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, replace
 from datetime import datetime
 
+from billing.kernel.account_ids import clock_of
 from billing.kernel.errors import RuleViolation, Violation
 from billing.kernel.events import Event, EventType, Facts, RequestContext
 from billing.kernel.field_codes import FieldCode
@@ -112,7 +113,7 @@ def replace_payment_method(
                 ("setup_intent",), "The payment method cannot be used. Begin anew with another one.", FieldCode.UNUSABLE
             )
         ) from None
-    changed = profile.with_method(confirmed, chosen)
+    changed = profile.with_method(confirmed, chosen, None if clock_of(account) is None else context.time)
     event = changed_event(account, profile, changed, context)
     store.replace_method(account, changed, next_warning(changed, contract, today), event)
     return changed
@@ -126,7 +127,7 @@ def set_bank_transfer(payer: Payer, *, context: RequestContext, store: PaymentSt
     account, profile = payer.subscriber.account.id, payer.profile
     if profile.shown is not None and profile.shown.method is Method.BANK_TRANSFER:
         return profile
-    changed = profile.by_transfer(context.time)
+    changed = profile.by_transfer(context.time, is_on_clock=clock_of(account) is not None)
     store.replace_method(account, changed, None, changed_event(account, profile, changed, context))
     return changed
 

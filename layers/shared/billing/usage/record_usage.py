@@ -87,7 +87,7 @@ def record_usage(
     If they are to be counted as a `whole`, none is counted when one is rejected, or when the batch that they come from
     is `spoiled` by another one; the results of the others are then None.
 
-    An event without a time happened at `reported_at`, or now if that is None.
+    An event without a time happened at `reported_at`, or now if that is None; on a test clock at the time there.
 
     An event is accepted until `reported_within` after it happened, and a duplicate is recognised for as long. One read
     for every fifty accounts, then one transaction for about a hundred events and counters. Events go to the backlog
@@ -100,13 +100,14 @@ def record_usage(
     results: list[Result | None] = [None] * len(reports)
     places: defaultdict[tuple[str, str], list[tuple[int, UsageEvent]]] = defaultdict(list)
     for place, report in enumerate(reports):
-        event = _event(report, subscribers.get(report.account), times(report.account), reported_at, reported_within)
+        now, reported = times(report.account), reported_at if clock_of(report.account) is None else None
+        event = _event(report, subscribers.get(report.account), now, reported, reported_within)
         if isinstance(event, Violation):
             results[place] = event
         else:
             places[event.account, event.identity].append((place, event))
     if whole and (spoiled or any(isinstance(each, Violation) for each in results)):
-        _tell_of_refused_usage(reports, results, subscribers, context, store)
+        _tell_of_refused_usage(reports, results, subscribers, context, times, store)
         return results
     for batch in batches(same[0][1] for same in places.values()):
         fingerprints = count(batch, lambda each: expiry_of(each, context.time, reported_within), budget, store)
@@ -117,7 +118,7 @@ def record_usage(
             for place, each in places[event.account, event.identity]:
                 results[place] = outcome(each, event, fingerprints, first)
                 first = False
-    _tell_of_refused_usage(reports, results, subscribers, context, store)
+    _tell_of_refused_usage(reports, results, subscribers, context, times, store)
     return results
 
 
@@ -259,6 +260,7 @@ def _tell_of_refused_usage(
     results: Sequence[Result | None],
     subscribers: Mapping[str, Subscriber],
     context: RequestContext,
+    times: AccountTimes,
     usage: UsageStore,
 ) -> None:
     """Tells the admins of deactivated accounts, once, that their shops still report usage."""
@@ -274,7 +276,8 @@ def _tell_of_refused_usage(
     subjects = {account: refusal_alert_key(subscribers[account].account) for account in stores_of}
     for account in usage.not_recorded(subjects):
         after = {"stores": stores_of[account]}
-        event = new_event(EventType.USAGE_REFUSED, context, account=account, before=None, after=after)
+        own = replace(context, time=times(account))
+        event = new_event(EventType.USAGE_REFUSED, own, account=account, before=None, after=after)
         # Another request records the same, or the next report will: nothing of this request depends on it.
         with suppress(ConcurrentChange):
             usage.record_once(account, subjects[account], event)

@@ -113,12 +113,13 @@ def claim_item(claim: OpenClaim) -> Item:
     )
 
 
-def record_for_deleted(write: Transaction, event: Event) -> None:
-    """Records an event about a deleted account, in a partition of its own. It expires when its mail has been sent."""
-    item = Item(
-        keys.deleted(event.id), keys.event(event.id), event_body(event), expires_at=event.time + EVENT_RETENTION
-    )
-    write.put(item)
+def record_for_deleted(write: Transaction, event: Event, real: datetime | None = None) -> None:
+    """Records an event about a deleted account, in a partition of its own. It expires when its mail has been sent.
+
+    `real` is the real time, if the account's is another: DynamoDB deletes by the real one.
+    """
+    expires_at = (real or event.time) + EVENT_RETENTION
+    write.put(Item(keys.deleted(event.id), keys.event(event.id), event_body(event), expires_at=expires_at))
 
 
 def _claim_of(row: Row) -> OpenClaim:

@@ -157,7 +157,7 @@ def _continue(
     if purger.living is None or not purger.living.lives(purge.account):
         purge = _delete_documents(purge, purger)
         purge = _delete_customers(purge, correlation, purger)
-    _let_log_ins_leave(purge, now, purger)
+    _let_log_ins_leave(purge, now if clock_of(purge.account) is None else clock, purger)
     while goes_on():
         after_delete = purges.delete_some(purge)
         if after_delete is not None:
@@ -168,7 +168,7 @@ def _continue(
             return PurgeProgress.WAITS
         else:
             _delete_log_ins(purge, purger)
-            _finish(purge, now, correlation, purger)
+            _finish(purge, now, clock, correlation, purger)
             return PurgeProgress.FINISHED
     return PurgeProgress.GOES_ON
 
@@ -223,6 +223,7 @@ def _let_log_ins_leave(purge: Purge, now: datetime, purger: Purger) -> None:
     """Saves that the log-ins of the account's users leave. They are deleted last; until LOG_INS_WAIT by nobody else.
 
     By then the index knows of all access that was given before, and all that is given later removes what is saved.
+    `now` is the real time also for an account on a test clock: log-ins belong to no clock.
     """
     at = now + LOG_INS_WAIT
     leaving = _log_ins(purger).leaving_of(purge.users)
@@ -363,7 +364,7 @@ def _archive_invoices(purge: Purge, now: datetime, goes_on: Callable[[], bool], 
     return purge
 
 
-def _finish(purge: Purge, now: datetime, correlation: str, purger: Purger) -> None:
+def _finish(purge: Purge, now: datetime, clock: datetime, correlation: str, purger: Purger) -> None:
     kept = kept_counts(purge.kept)
     receipt = Receipt(
         purge.receipt,
@@ -393,7 +394,8 @@ def _finish(purge: Purge, now: datetime, correlation: str, purger: Purger) -> No
         "kept": {**kept, "until": purge.kept_until} if kept else None,
     }
     event = new_event(EventType.ACCOUNT_DELETED, context, account=purge.account, before=None, after=facts)
-    purger.purges.finish(purge, receipt, [event])
+    real = None if clock_of(purge.account) is None else clock
+    purger.purges.finish(purge, receipt, [event], real)
 
 
 def _folders(account: str) -> tuple[str, str]:

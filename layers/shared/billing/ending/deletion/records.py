@@ -288,10 +288,10 @@ class PurgeStore(LogInStore):
                 return self._delete(purge, batch)
         return None
 
-    def finish(self, purge: Purge, receipt: Receipt, events: Sequence[Event]) -> None:
+    def finish(self, purge: Purge, receipt: Receipt, events: Sequence[Event], real: datetime | None = None) -> None:
         """Deletes the purge and its due item, and saves the receipt and the events. One transaction.
 
-        The events expire after EVENT_RETENTION, when their mail has been sent.
+        The events expire EVENT_RETENTION after `real`, or their own time if that is None: their mail has been sent.
         """
         with self._transaction() as write:
             for key in _deleted_last(purge.account):
@@ -299,7 +299,7 @@ class PurgeStore(LogInStore):
             receipts = keys.on_clock(keys.RECEIPTS, clock_of(purge.account))
             write.add(Item(receipts, keys.receipt(receipt.id), receipt_body(receipt)))
             for event in events:
-                record_for_deleted(write, event)
+                record_for_deleted(write, event, real)
 
     def receipt(self, receipt: str, clock: str | None = None) -> Receipt:
         """A receipt by its id, of an account on a test clock if one is named. Raises NotFound. One read."""

@@ -12,10 +12,11 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Any
 
 from billing.accounts.rules import Account
 from billing.ending.erasure.mail_copies import addressees_of, words_of
-from billing.ending.erasure.records import REWRITTEN, ErasureStore
+from billing.ending.erasure.records import REWRITTEN, REWRITTEN_IN_PART, ErasureStore
 from billing.ending.erasure.rules import (
     WAIT,
     Aliases,
@@ -59,13 +60,15 @@ class ErasureProgress(StrEnum):
 # ---- The request -------------------------------------------------------------------------------------
 
 
-def request_erasure(account: Account, user: str, *, context: RequestContext, store: ErasureStore) -> Erasure:
+def request_erasure(
+    account: Account, user: str, *, context: RequestContext, store: ErasureStore, real: datetime | None = None
+) -> Erasure:
     """Takes a person's access, and begins to erase them from the record of the account. Safe to repeat.
 
     They may have been removed before. Their log-in is deleted, unless they belong to another account, whose record
-    stays. Raises NotFound for somebody whom the record does not know, LastAdmin, NamedInBilling, NamedInAppointment,
-    ConcurrentChange. Two gets, two queries and one transaction; a query of up to LOOKED_THROUGH events for somebody
-    who is no user.
+    stays. `real` is the real time, if the account's is another. Raises NotFound for somebody whom the record does not
+    know, LastAdmin, NamedInBilling, NamedInAppointment, ConcurrentChange. Two gets, two queries and one transaction; a
+    query of up to LOOKED_THROUGH events for somebody who is no user.
     """
     under_way = store.erasure(account.id, user)
     if under_way is not None:
@@ -112,7 +115,7 @@ def request_erasure(account: Account, user: str, *, context: RequestContext, sto
         collected=found,
     )
     return store.begin_erasure(
-        erasure, remaining, details.information, context.time + WAIT, events, is_member=is_member
+        erasure, remaining, details.information, (real or context.time) + WAIT, events, is_member=is_member
     )
 
 
@@ -130,17 +133,40 @@ def look_for(account: str, *, user: str | None, email: str | None, store: Erasur
     while before != aliases:
         before = aliases
         for row in _all_rows(account, store):
-            aliases = aliases.found_in(parsed(row.body), others)
+            aliases = aliases.found_in(_about_people(row), others)
     person = ErasedPerson(aliases, "", {})
     entries = 0
     for row in _all_rows(account, store):
         body = parsed(row.body)
-        entries += person.may_be_in(row.body) and person.erased_from(body) != body
+        entries += person.may_be_in(row.body) and _erased_from(person, body, _part_of(row)) != body
     return aliases, entries
 
 
 def _all_rows(account: str, store: ErasureStore) -> Iterator[Row]:
-    return (row for family in sorted(REWRITTEN) for row in store.rows(account, family, None) if row.body)
+    families = sorted((*REWRITTEN, *REWRITTEN_IN_PART))
+    return (row for family in families for row in store.rows(account, family, None) if row.body)
+
+
+def _about_people(row: Row) -> Any:
+    """The part of an item that is about people: all of it, or that of REWRITTEN_IN_PART, None where it is not set."""
+    value: Any = parsed(row.body)
+    for name in _part_of(row):
+        value = value.get(name) if isinstance(value, dict) else None
+    return value
+
+
+def _erased_from(person: ErasedPerson, value: Any, part: tuple[str, ...]) -> Any:
+    """The content of an item with a part of it, or all of it, without the person."""
+    if not part:
+        return person.erased_from(value)
+    name, *inner = part
+    if not isinstance(value, dict) or name not in value:
+        return value
+    return {**value, name: _erased_from(person, value[name], tuple(inner))}
+
+
+def _part_of(row: Row) -> tuple[str, ...]:
+    return next((part for family, part in REWRITTEN_IN_PART.items() if row.key.startswith(family)), ())
 
 
 # ---- The worker --------------------------------------------------------------------------------------
@@ -213,7 +239,7 @@ class _Eraser:
         """Finds what the person is called. Once more from the beginning while that finds more names."""
         looked = 0
         for row in self._rows(erasure):
-            found = erasure.aliases.found_in(parsed(row.body), others) if row.body else erasure.aliases
+            found = erasure.aliases.found_in(_about_people(row), others) if row.body else erasure.aliases
             looked += 1
             if found != erasure.aliases or looked == LOOKED_AT_ONCE or not self._goes_on():
                 erasure = self._store.save_erasure(replace(erasure, aliases=found, place=row.key))
@@ -230,7 +256,7 @@ class _Eraser:
         for row in self._rows(erasure):
             looked += 1
             if row.body and person.may_be_in(row.body):
-                body = text(person.erased_from(parsed(row.body)))
+                body = text(_erased_from(person, parsed(row.body), _part_of(row)))
                 if body != row.body:
                     batch.append((row, body))
             is_last = not self._goes_on()
@@ -311,7 +337,7 @@ class _Eraser:
 
     def _rows(self, erasure: Erasure) -> Iterator[Row]:
         """The items to look at, from where the erasure is. The second look leaves out the events of before."""
-        families = sorted(REWRITTEN)
+        families = sorted((*REWRITTEN, *REWRITTEN_IN_PART))
         place = erasure.place
         current = "" if place is None else max(each for each in families if place.startswith(each))
         for family in families:

@@ -46,6 +46,11 @@ REWRITTEN = (
 )
 """The families whose items are read, and written again without the person."""
 
+REWRITTEN_IN_PART = {keys.INVOICE: ("payment", "reminders"), keys.TRANSFER: ("taken_back",)}
+"""The families of which only one part is about people, and where it is: why staff have paused reminders, or have taken
+a transfer back. The rest is what law wants of an invoice, its payments, and what the bank says of them (GDPR art.
+17(3)(b)); it names a company."""
+
 DELETED = {
     keys.DELIVERY: "with the copy of the mail to the person: its key is a digest of the address",
     keys.DOWNLOAD: "with its file: an export from before has the person in it",
@@ -59,14 +64,12 @@ UNTOUCHED = {
     keys.DELIVERED: "has no body: its key is that of an event",
     keys.DOCUMENT: "an invoice as it was issued: law wants it whole (GDPR art. 17(3)(b))",
     keys.DUE: "when Livello looks at the account next",
-    keys.INVOICE: "what law wants of an invoice and its payments (GDPR art. 17(3)(b)); it names a company",
     keys.MARKER: "digests of usage events",
     keys.PAGE: "the account, without the person's role; a person whom the billing information names is not erased. An"
     " appointment, a change of the term and the open one-offs are pages of their own",
     keys.PAYER: "a digest of an account at a bank: it names nobody",
     keys.PURGE: "while an account is deleted, nobody is erased from it by themselves",
     keys.TOTAL: "counts usage",
-    keys.TRANSFER: "what the bank says of a payment, which law wants with the invoice (GDPR art. 17(3)(b))",
     keys.VAT_CHECK: "the evidence for an invoice's tax, which law wants whole (GDPR art. 17(3)(b))",
 }
 """The families that an erasure leaves, each with the reason."""

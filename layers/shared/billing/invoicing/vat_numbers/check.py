@@ -62,7 +62,7 @@ def check_vat_number(
         store.stop(state)
         return CheckOutcome.NOT_ASKED
     context, requester = by_system(now, correlation), asked_number(seller.vat_number)
-    outage = store.outage(country_of(number))
+    outage = store.outage(country_of(number), account)
     try:
         answer = register().check(number, requester)
     except NoAnswer as failure:

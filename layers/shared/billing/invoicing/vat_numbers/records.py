@@ -58,9 +58,10 @@ class VatNumberStore(Table):
             check=None if check_row is None else _check_from(check_row),
         )
 
-    def outage(self, country: str) -> Outage | None:
-        """The outage of a member state's register, in VIES's letters; None without one. One get."""
-        row = self._reads.get(keys.VAT_NUMBERS, keys.outage(country))
+    def outage(self, country: str, account: str) -> Outage | None:
+        """The outage of a member state's register, in VIES's letters, as an account meets it; None without one. One
+        get."""
+        row = self._reads.get(keys.VAT_NUMBERS, keys.outage(country, account))
         return None if row is None else outage_from(row.body, row.version)
 
     def save_answer(
@@ -82,7 +83,7 @@ class VatNumberStore(Table):
             write.replace(_item(account, check), check.version)
             write.due_if(_due_body(state.due), account, Job.VAT_NUMBER, due.at, vat_number_due_body(due))
             if outage is not None:
-                write.delete(keys.VAT_NUMBERS, keys.outage(outage.country), version=outage.version)
+                write.delete(keys.VAT_NUMBERS, keys.outage(outage.country, account), version=outage.version)
             if event is not None:
                 write.record(event)
 
@@ -95,7 +96,8 @@ class VatNumberStore(Table):
         with self._transaction() as write:
             write.require_account(account)
             write.due_if(_due_body(state.due), account, Job.VAT_NUMBER, due.at, vat_number_due_body(due))
-            write.replace(Item(keys.VAT_NUMBERS, keys.outage(outage.country), outage_body(outage)), outage.version)
+            key = keys.outage(outage.country, account)
+            write.replace(Item(keys.VAT_NUMBERS, key, outage_body(outage)), outage.version)
             if event is not None:
                 write.record(event)
 

@@ -631,9 +631,10 @@ def vat_evidence(number: str) -> str:
     return f"{VAT_CHECK}{number}"
 
 
-def outage(country: str) -> str:
-    """A time without answers about the VAT numbers of a member state, in VIES's letters."""
-    return f"{OUTAGE}{country}"
+def outage(country: str, account: str) -> str:
+    """A time without answers about the VAT numbers of a member state, in VIES's letters, as an account meets it; a
+    test clock has its own, because it has another time."""
+    return on_clock(f"{OUTAGE}{country}", clock_of(account))
 
 
 def rates(day: date) -> str:

@@ -13,6 +13,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 from urllib.parse import quote, unquote
 from weakref import WeakKeyDictionary
 
+from billing.kernel.account_ids import clock_of
 from billing.kernel.events import RANDOM_LETTERS, Event
 from billing.platform.dynamodb import keys
 from billing.platform.dynamodb.refusals import translated
@@ -255,7 +256,9 @@ class Reader:
         lists = [(keys.on_clock(partition, clock), index) for partition in partitions]
         # Two rows more than the page: the row of the position, and one that shows whether another page follows.
         rows = self.merged(lists, first, last, at_once=limit + 2, newest_first=newest_first)
-        page = [*islice(((key, row) for key, row in rows if key != position), limit + 1)]
+        # A partition may have a text of the request in it, which may be the name of the list of a clock.
+        mine = (each for each in rows if clock_of(each[1].partition.removeprefix(keys.account(""))) == clock)
+        page = [*islice(((key, row) for key, row in mine if key != position), limit + 1)]
         following = quote(page[limit - 1][0]) if len(page) > limit else None
         return Slice(tuple(value_of(row) for _, row in page[:limit]), following)
 

@@ -6,33 +6,36 @@ from datetime import UTC, datetime
 from typing import Annotated, Literal
 
 from aws_lambda_powertools.event_handler.openapi.params import Path
-from pydantic import AfterValidator, AwareDatetime, Field, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints
 
 from billing.kernel.account_ids import CLOCK_PATTERN
 from billing.kernel.test_clocks import Clock
-from billing.platform.http.models import IDENTIFIER_LENGTH_MAX, Body, View
+from billing.platform.http.models import IDENTIFIER_LENGTH_MAX, Body, Instant, View
 
 ClockId = Annotated[str, Path(max_length=IDENTIFIER_LENGTH_MAX, description="The id of a test clock.")]
 
 
 def _in_utc(instant: datetime) -> datetime:
-    return instant.astimezone(UTC)
+    try:
+        return instant.astimezone(UTC)
+    except OverflowError:  # before the year 1 or after 9999 in UTC
+        return instant
 
 
-Instant = Annotated[AwareDatetime, AfterValidator(_in_utc)]
+InstantInUtc = Annotated[Instant, AfterValidator(_in_utc)]
 
 
 class NewClockBody(Body):
     """A test clock and the time on it. The ids of its accounts begin with its own: `q1.nordlys`."""
 
     test_clock: Annotated[str, StringConstraints(pattern=f"^{CLOCK_PATTERN}$")]
-    now: Annotated[Instant, Field(description="With an offset from UTC: 2027-01-01T00:00:00Z.")]
+    now: Annotated[InstantInUtc, Field(description="With an offset from UTC: 2027-01-01T00:00:00Z.")]
 
 
 class AdvanceBody(Body):
     """Where a test clock shall go: later than its time, by two years at most."""
 
-    to: Annotated[Instant, Field(description="With an offset from UTC: 2027-03-01T12:00:00Z.")]
+    to: Annotated[InstantInUtc, Field(description="With an offset from UTC: 2027-03-01T12:00:00Z.")]
 
 
 class ClockView(View):

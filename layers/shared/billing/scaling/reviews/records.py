@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from billing.accounts.rules import Account
+from billing.kernel.account_ids import clock_of
 from billing.kernel.errors import NotFound
 from billing.kernel.events import Event
 from billing.platform.dynamodb import keys
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 
 BOOKED_RETENTION = timedelta(days=1)
 """How long a booked cell is kept after the review ends."""
+
+BOOKED_ON_CLOCK_RETENTION = timedelta(days=4 * 366)
+"""How much longer on a test clock, which may be two years behind the real time, by which DynamoDB deletes."""
 
 
 class ReviewStore(SuccessManagerStore):
@@ -136,6 +140,8 @@ def review_item(account: str, review: Review) -> Item:
 def _cells(review: Review, account: str) -> list[Item]:
     partition = keys.booked_time(review.manager.success_manager, account)
     body, expires_at = text({"review": review.id}), review.slot.ends + BOOKED_RETENTION
+    if clock_of(account) is not None:
+        expires_at += BOOKED_ON_CLOCK_RETENTION
     return [Item(partition, keys.booked(cell), body, expires_at=expires_at) for cell in review.slot.cells]
 
 
