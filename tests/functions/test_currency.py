@@ -8,6 +8,9 @@ from typing import Any
 import pytest
 from billing import wiring
 from billing.accounts.rules import existing
+from billing.correspondence.audiences import LetterContext, Recipient, Vendor
+from billing.correspondence.event_kinds import published
+from billing.correspondence.letters import letter
 from billing.invoicing.reconciliation.commands import _books
 from billing.invoicing.reconciliation.rules import Ledger, findings
 
@@ -27,7 +30,7 @@ from tests.functions.ending import call_cancellation, cancel, deliver, events_of
 from tests.functions.test_autoscaling import use
 from tests.functions.test_discounts import invoiced
 from tests.functions.test_money import FIRST, INVOICES, SECOND, figures, one, post, tell, transfers
-from tests.functions.test_open_claims import debit, pay_again
+from tests.functions.test_open_claims import claims, debit, pay_again
 from tests.functions.test_products import WITH_CHAT, follows
 from tests.functions.test_reactivation import agree, requested
 from tests.functions.test_terms import ask, consent, problem, propose, status
@@ -130,8 +133,8 @@ def test_a_contract_changes_its_currency_with_a_renewal(company: Company) -> Non
     assert codes(given) == ["unpaid-invoice", "unpaid-invoice"]
     assert (status(company), given.body["change"]["currency"]) == ("proposed", "DKK")
     term = given.body["change"]["term"]
-    for claims in (company.member, STAFF):
-        assert consent(company, term, claims).status == 403
+    for caller in (company.member, STAFF):
+        assert consent(company, term, caller).status == 403
     assert consent(company, term, preview=True).status == 200
     answered = consent(company, term)
     assert answered.body["change"] == consent(company, term).body["change"]
@@ -521,3 +524,65 @@ def test_the_mail_of_a_larger_tier_shows_the_next_invoice_in_its_currency(
     assert after["next_invoice"]["on"] == DAY
     assert after["next_invoice"]["amount"] == {"amount": 193_988 + 131_700, "currency": "DKK"}
     assert after["extra"]["currency"] == "EUR"
+
+
+def written(kind: str, language: str) -> str:
+    """The words of the mail about the newest event of a kind."""
+    context = LetterContext("Nordlys Kaffe", language, "Europe/Copenhagen", None)
+    recipient = Recipient("ada@nordlys.example", "Ada Holm")
+    made = letter(
+        published(events_of(kind)[-1]), context, recipient, Vendor("Livello", "https://page", "us@livello.example")
+    )
+    return " ".join(f"{made.subject} {made.text}".split())
+
+
+def test_what_is_left_in_a_former_currency_is_kept_as_a_claim(
+    in_kroner: Company, work: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And every mail on the way names both currencies."""
+    company, total = in_kroner, one(in_kroner, THIRD)["total"]["amount"]
+    paid(company, FOURTH, DAY)
+    post(credit, company, THIRD, "credit-notes", {"lines": None, "reason": "Mistake"}, now=noon(DAY))
+    assert cancel(company, "2027-01-15", now=noon(DAY)).status == 201
+    for day in ("2027-01-15", "2027-01-27", "2027-01-30"):
+        fire(noon(day), work, monkeypatch, "renewal", "collection", "ending", real=noon(day))
+        if day == "2027-01-15":
+            [deactivated], [told] = events_of("account.deactivated"), events_of("account.money_open")
+            euros = {"amount": total, "currency": "EUR"}
+            assert (deactivated.after or {})["others"] == [{"to_pay": None, "to_repay": euros}]
+            assert [each["to_repay"] for each in (told.after or {})["documents"]] == [euros]
+            for language, gives_back in (("en", "We still have to give back"), ("it", "Dobbiamo ancora restituire")):
+                assert gives_back in written("account.deactivated", language)
+                assert "382.03" in written("account.money_open", "en")
+                assert written("account.money_open", language)
+
+    [kept] = claims()
+    assert (kept["to_repay"], kept["to_pay"]["amount"]) == (euros, 0)
+
+
+def test_each_mail_names_the_currencies(company: Company) -> None:
+    without_fixed_discount(company)
+    term = to_kroner(company).body["change"]["term"]
+    assert "do you agree to pay every 3 months, in DKK from 15 October 2026" in written("contract_term.proposed", "en")
+    assert "accettate il pagamento ogni 3 mesi, in DKK" in written("contract_term.proposed", "it")
+    consent(company, term)
+    assert "instead of every 3 months, in EUR" in written("contract_term.agreed", "en")
+    assert "14 September 2026" in written("contract_term.agreed", "en")
+    assert "anziché ogni 3 mesi, in EUR" in written("contract_term.agreed", "it")
+    invoiced(company, RENEWAL)
+    all_paid(company)
+    invoiced(company, DAY)
+    assert "What was invoiced before stays in EUR" in written("contract_currency.changed", "en")
+    assert "resta in EUR" in written("contract_currency.changed", "it")
+    post(credit, company, THIRD, "credit-notes", {"lines": None, "reason": "Mistake"}, now=noon(DAY))
+    assert "back to you: your invoices are in another currency now" in written("credit_note.issued", "en")
+    assert "le vostre fatture sono ora in" in written("credit_note.issued", "it")
+
+
+def test_the_mail_of_a_change_that_has_lapsed_says_what_was_left(company: Company) -> None:
+    agreed(company)
+    invoiced(company, RENEWAL)
+    invoiced(company, DAY)
+
+    assert "in EUR this was left: an invoice is not paid." in written("contract_term.ended", "en")
+    assert "in EUR restava questo: una fattura non è pagata." in written("contract_term.ended", "it")
