@@ -20,6 +20,7 @@ from billing.ending.cancellation.views import (
     CancellationView,
     ConsequencesView,
     ListedCancellationView,
+    OpenInCurrencyView,
     ReceiptView,
     RequestedIn,
 )
@@ -58,16 +59,28 @@ def get_cancellation(
     today = state.subscriber.account.contract.today(now)
     is_active = state.subscriber.account.status is Status.ACTIVE
     follows = preview_cancellation(state, today, _retention_days(), seller, policy) if is_active else None
-    unpaid = (each.payment.left for each in invoices.unpaid(account) if each.invoice.corrects is None)
-    currency = state.subscriber.account.contract.currency
+    to_repay = state.credits
+    to_pay = dict.fromkeys(to_repay, 0)
+    for each in invoices.unpaid(account):
+        if each.invoice.corrects is None:
+            to_pay[each.left.currency] = to_pay.get(each.left.currency, 0) + each.payment.left
+    sums = {
+        currency: OpenInCurrencyView(
+            to_pay=MoneyView(amount=amount, currency=currency),
+            to_repay=MoneyView(amount=to_repay.get(currency, 0), currency=currency),
+        )
+        for currency, amount in to_pay.items()
+    }
+    own = sums.pop(state.subscriber.account.contract.currency)
     return CancellationView(
         status=state.subscriber.account.status,
         preview=None if follows is None else ConsequencesView.of(follows),
         receipt=None if state.cancellation is None else ReceiptView.of(state.cancellation),
         reasons=[*Reason],
         products_in_use=[*products_in_use(state, today, cancellations)],
-        to_pay=MoneyView(amount=sum(unpaid), currency=currency),
-        to_repay=MoneyView(amount=state.credit, currency=currency),
+        to_pay=own.to_pay,
+        to_repay=own.to_repay,
+        others=[each for each in sums.values() if each.to_pay.amount or each.to_repay.amount],
         pending_version=PendingVersionView.announced(state.subscriber.subscription, today),
     )
 

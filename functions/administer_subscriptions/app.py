@@ -19,7 +19,7 @@ from billing.billing_page.change_subscription import (
     replace_discounts,
     withdraw_version,
 )
-from billing.billing_page.change_term import agree_to_term, propose_term, take_term_back
+from billing.billing_page.change_term import CurrencyOrder, agree_to_term, propose_term, take_term_back
 from billing.billing_page.change_views import (
     AccountProductBody,
     CatalogueVersionBody,
@@ -48,7 +48,7 @@ from billing.platform.http.models import AccountId
 from billing.platform.http.preconditions import IfMatch, IfNoneMatch, Preview, replaced_version
 from billing.platform.http.resolver import entrypoint, make_api
 from billing.subscriptions.rules import Order
-from billing.wiring import Accounts, Pages, TaxedFrom, VatNumberPolicy, account_store
+from billing.wiring import Accounts, Pages, TaxedFrom, VatNumberPolicy, account_store, invoice_store
 
 MayRead = Annotated[Admission, Permits(Permission.READ_BILLING, account_store)]
 MayChange = Annotated[Admission, Permits(Permission.CHANGE_ACCOUNTS, account_store)]
@@ -250,7 +250,7 @@ def delete_catalogue_version(
 
 @app.get("/accounts/<account>/contract/term")
 def get_term(account: AccountId, admission: MayRead, pages: Pages, now: Now) -> Tagged[ContractTermView]:
-    """How many months are paid at once, and the newest change of that."""
+    """How many months are paid at once, in which currency, and the newest change of that."""
     page = _admitted(account, admission, pages)
     view = ContractTermView.of(page, page.account.contract.today(now))
     return tagged(view, 0 if page.term is None else page.term.version)
@@ -268,10 +268,14 @@ def put_term(
     if_match: IfMatch = None,
     preview: Preview = False,
 ) -> Tagged[ChangedTermView]:
-    """Change how many months are paid at once, from the next renewal on. A longer term waits for an admin's consent."""
+    """Change how many months are paid at once, or the currency, from a renewal on. A longer term, and another currency,
+    wait for an admin's consent."""
     page = _admitted(account, admission, pages)
     change = ChangeRequest(replaced_version(if_match), preview, context, seller, policy)
-    changed = propose_term(page, body.interval_months, body.reason, change, pages=pages)
+    order = None if body.currency is None else CurrencyOrder(body.currency, int(os.environ["PRICE_NOTICE_DAYS"]))
+    changed = propose_term(
+        page, body.interval_months, body.reason, change, pages=pages, order=order, invoices=invoice_store
+    )
     return tagged(ChangedTermView.of(changed), changed.change.version)
 
 
@@ -289,7 +293,7 @@ def post_term_consent(
     """Agree to the term that was proposed, as an admin of the account."""
     page = _admitted(account, admission, pages)
     change = ChangeRequest(None, preview, context, seller, policy)
-    changed = agree_to_term(page, body.term, change, pages=pages)
+    changed = agree_to_term(page, body.term, change, pages=pages, invoices=invoice_store)
     return tagged(ChangedTermView.of(changed), changed.change.version)
 
 

@@ -16,7 +16,7 @@ from billing.accounts.appoint_admin import carry_out_appointment
 from billing.accounts.appointments import AppointmentState
 from billing.accounts.delete_log_in import delete_log_in
 from billing.accounts.lapse_term import lapse_term
-from billing.ending.cancellation.commands import end_account
+from billing.ending.cancellation.commands import end_account, follow_term
 from billing.ending.deletion.commands import PurgeProgress, Purger, purge_account
 from billing.ending.deletion.settle_claims import Settler, look_at_claim
 from billing.ending.erasure.commands import ErasureProgress, erase_person
@@ -61,6 +61,7 @@ def end(message: str, correlation: str) -> Mapping[str, Any]:
         is_replay=context.is_replay,
         store=wiring.term_store(),
     )
+    followed = follow_term(work.account, now=context.time, store=wiring.cancellation_store())
     erased, failure = _erased(work, context)
     books = close_books(
         work.account,
@@ -98,6 +99,7 @@ def end(message: str, correlation: str) -> Mapping[str, Any]:
         "purged": purged,
         "appointed": appointed,
         "term": term,
+        "term_followed": followed,
         "erased": erased,
         "exemption_told": told,
     }

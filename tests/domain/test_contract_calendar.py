@@ -240,3 +240,18 @@ def test_a_renewal_for_one_month_has_no_notice_and_one_for_longer_has() -> None:
     assert first is not None
     assert first.on == to_yearly.last_day_to_avoid(date(2026, 8, 31)) - timedelta(days=7)
     assert next_notice(to_monthly, date(2026, 2, 1)) is None
+
+
+def test_a_contract_has_the_currency_of_its_last_term() -> None:
+    decided = datetime(2026, 6, 1, tzinfo=UTC)
+    first = Contract(date(2026, 1, 31), 3, "EUR", "UTC")
+    monthly = first.with_term(Term(6, 1, "EUR", decided))
+    kroner = monthly.with_term(Term(8, 1, "DKK", decided))
+    back = kroner.with_term(Term(9, 12, "EUR", decided))
+
+    assert (monthly.currency, monthly.first_currency) == ("EUR", None)
+    assert (kroner.currency, back.currency) == ("DKK", "EUR")
+    assert [back.currency_of(month) for month in (-1, 0, 7, 8, 9, 40)] == ["EUR", "EUR", "EUR", "DKK", "EUR", "EUR"]
+    for contract in (first, monthly, kroner, back):
+        assert contract_from(parsed(text(contract_body(contract)))) == contract
+    assert set(contract_body(monthly)) == {"start", "interval_months", "currency", "time_zone", "terms"}

@@ -182,7 +182,7 @@ def test_credit_pays_the_oldest_first_and_leaves_a_live_charge_alone() -> None:
     ]
     records[0] = replace(records[0], payment=replace(records[0].payment, payment_intent_id="pi_1"))
 
-    changes = apply_credit(3_000, records, TODAY)
+    changes = apply_credit(Money(3_000, "EUR"), records, TODAY)
 
     assert [(each.record.invoice.number, -each.credit, each.payment.left) for each in changes] == [
         ("LV-2000", 2_500, 0),

@@ -371,7 +371,7 @@ def test_whatever_is_told_of_an_unpaid_invoice_has_the_day_that_was_given_for_it
     till.card(DECLINED)
     with till.world.calm() as world:
         whole = world.invoicing.invoice(ACCOUNT, FIRST)
-    [document] = open_money([(whole.invoice, whole.payment)], 0, (), "EUR", till.day.date()).documents
+    [document] = open_money([(whole.invoice, whole.payment)], {}, (), "EUR", till.day.date()).documents
     till.write_off(FIRST)
 
     kinds = ("invoice.reminded", "payment.past_due", "payment.failed", "invoice.written_off")

@@ -148,7 +148,7 @@ def story(events: list[Event], account: str) -> list[dict[str, Any]]:
         fields = event_fields(event)
         text = json.dumps({name: fields[name] for name in ("type", "time", "actor", "before", "after")}, default=str)
         text = text.replace(account, "ACCOUNT").replace("TEST-q1-", "")
-        text = re.sub(r'("decision": )"[0-9A-Z]{26}"', r'\1"DECISION"', text)
+        text = re.sub(r'("(?:decision|term)": )"[0-9A-Z]{26}"', r'\1"DECISION"', text)
         told.append(json.loads(re.sub(r'"(pi|re|cus|pm|seti|ch)_[A-Za-z0-9]+"', '"OBJECT"', text)))
     return told
 
@@ -202,6 +202,46 @@ def test_time_in_one_call_is_the_time_that_the_schedules_live(
     else:
         assert (kinds["invoice.issued"], kinds["payment.failed"], kinds["payment.past_due"]) == (1, 5, 1)
     assert [each for _, _, each in workers.ran] == sorted(each for _, _, each in workers.ran)
+
+
+def test_a_currency_changes_on_a_clock_as_by_the_schedules(
+    stripe_account: Stripe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keys, "SHARDS", 1)
+    until = NOW + timedelta(days=100)
+    assert make().status == 201
+    for account in (ON_CLOCK, LIVED):
+        assert provisioned(with_value(started(account), [], "discounts")).status == 201
+        company = company_of(account)
+        card(company, stripe_account)
+        asked = {"interval_months": 1, "currency": "DKK", "reason": "They have moved"}
+        route, path, tag = "/accounts/{account}/contract/term", company.path, {"If-Match": '"0"'}
+        proposed = answer(
+            administer_subscriptions, request("PUT", route, claims=STAFF, path=path, body=asked, headers=tag, now=NOW)
+        )
+        assert proposed.body["change"]["since"] == "2026-09-10", proposed
+        body = {"term": proposed.body["change"]["term"]}
+        event = request("POST", route + "/consent", claims=company.admin, path=path, body=body, now=NOW)
+        assert answer(administer_subscriptions, event).status == 200
+    stripe_began, last = stripe_account.clock(), NOW
+
+    assert advanced(until)["status"] == "ready"
+    later(stripe_account, stripe_began - stripe_account.clock())
+
+    def meanwhile(at: datetime) -> None:
+        nonlocal last
+        later(stripe_account, (at - last).total_seconds())
+        last = at
+
+    live(NOW, until, monkeypatch, meanwhile)
+
+    on_clock = recorded(ON_CLOCK)
+    assert story(on_clock, ON_CLOCK) == story(recorded(LIVED), LIVED)
+    totals = [(each.after or {})["total"]["currency"] for each in on_clock if each.type is EventType.INVOICE_PAID]
+    assert totals == ["EUR", "DKK"]
+    terms = [each for each in stored_items() if each["sk"] == "PAGE#TERM"]
+    assert len(terms) == 2
+    assert not any("gsi1pk" in each for each in terms)  # the renewal notice has followed
 
 
 def test_prices_change_on_a_clock_without_a_mail(stripe_account: Stripe) -> None:

@@ -25,7 +25,7 @@ from billing.accounts.change_billing_information import change_billing_informati
 from billing.accounts.information import Area, CompanyDetails
 from billing.accounts.rules import Status, existing
 from billing.billing_page.change_subscription import ChangeRequest
-from billing.billing_page.change_term import agree_to_term, propose_term
+from billing.billing_page.change_term import CurrencyOrder, agree_to_term, propose_term
 from billing.billing_page.list_index_records import Indexed, ListIndexStore
 from billing.billing_page.provision_account import provision_account
 from billing.ending.cancellation.commands import (
@@ -40,6 +40,7 @@ from billing.ending.reactivation.commands import complete_reactivation, reactiva
 from billing.ending.reactivation.records import ReactivationStore
 from billing.invoicing.administer_one_offs import NewOneOff, add_one_off, take_back_one_off
 from billing.invoicing.credit_notes import RequestedPart
+from billing.invoicing.dunning import InvoicePayment
 from billing.invoicing.entries import EntryKind, sum_of
 from billing.invoicing.exchange_rates.records import ExchangeRateStore
 from billing.invoicing.exchange_rates.replace import replace_rates
@@ -137,6 +138,7 @@ class Story:
 
 KINDS = (
     *("move", "scale", "scale", "review", "review", "agree", "agree", "agree", "term", "cancel", "cancel", "withdraw"),
+    *("currency", "currency"),
     *("reactivate", "reactivate", "forget", "company", "pay", "pay", "unpay", "correct", "correct"),
     *("charge", "charge", "sorry", "undo", "credit", "credit"),
 )
@@ -209,7 +211,8 @@ class Life:
     def __init__(self, story: Story, world: World, *, late: bool) -> None:
         self.story, self.world, self.late = story, world, late
         self.zone = ZoneInfo(story.zone)
-        self.runs = self.reviews = self.corrections = 0
+        self.runs = self.reviews = self.corrections = self.settled = 0
+        self.pays_at_once = False
         self.forgotten = False
         self.more: Counter[tuple[date, str | None]] = Counter()
         self.settings = replace(SETTINGS, seller_currency="DKK") if story.converted else SETTINGS
@@ -335,7 +338,36 @@ class Life:
             self._issue()
 
     def _issue(self) -> None:
+        if self.pays_at_once:
+            self._settle()
         issue_invoices(ACCOUNT, now=self.now, correlation="run", settings=self.settings, store=self.world.invoicing)
+        self._follow_currency()
+
+    def _settle(self) -> None:
+        """All that is open is transferred, to the cent."""
+        store = self.world.invoicing
+        for each in store.unpaid(ACCOUNT, consistent=True):
+            self.settled += 1
+            asked = BankTransfer(
+                f"settled {self.settled}", each.left, self.today, ((each.invoice.number, each.left.amount),)
+            )
+            billing = existing(store.billing_context(ACCOUNT))
+            record_transfer(billing, asked, context=self.context, store=store, gateway=cast("Any", None))
+
+    def _follow_currency(self) -> None:
+        """A term in another currency that a run has begun: at a renewal, for as many months as before."""
+        terms, owed = self.world.store.account(ACCOUNT).contract.terms, self.contract
+        if len(terms) > len(owed.terms):
+            event("another currency")
+            [new] = terms[len(owed.terms) :]
+            assert owed.opened(new.from_month) == new.from_month
+            assert owed.interval_of(new.from_month) == new.interval_months
+            owed.terms.append((new.from_month, new.interval_months))
+
+    @property
+    def currency_now(self) -> str:
+        """The currency of the contract now: each has the same amounts."""
+        return self.world.store.account(ACCOUNT).contract.currency
 
     def _give_rate(self) -> bool:
         """The rates of the day for which an invoice waits, if one does."""
@@ -386,7 +418,7 @@ class Life:
         volume = larger[other % len(larger)]
         price = PRICES[product][VOLUMES.index(volume)]
         effective_on = next_contract_month(account.contract, self.today, state.subscriber.fixed.until)
-        money = Money(price, self.story.currency)
+        money = Money(price, self.currency_now)
         change = TierChange(
             product, volume, money, effective_on, Cause.AUTOSCALING, f"{self.now}.{product}", self.today
         )
@@ -440,7 +472,7 @@ class Life:
         product, volume = [*PRICES][one % 2], VOLUMES[(one + other) % len(VOLUMES)]
         price = PRICES[product][VOLUMES.index(volume)]
         effective_on = self.contract.begins(max(0, self.contract.month_of(self.today) + 1 + other % 7))
-        money = Money(price, self.story.currency)
+        money = Money(price, self.currency_now)
         change = TierChange(product, volume, money, effective_on, Cause.REVIEW, f"{self.now}.{product}", self.today)
         assert state.due is not None
         after = state.subscriber.change_tiers((change,), self.today)
@@ -473,6 +505,31 @@ class Life:
             owed.terms.append((month, interval))
         terms = store.account(ACCOUNT).contract.terms
         assert [(each.from_month, each.interval_months) for each in terms] == owed.terms
+
+    def currency(self, one: int, other: int) -> None:
+        """Staff propose another currency, and an admin mostly agrees. It holds if nothing is left in the old one; at
+        times the customer pays at once from now on."""
+        store, owed = self.world.store, self.contract
+        page = store.billing_page(ACCOUNT, consistent=True)
+        currency = CURRENCIES[other % len(CURRENCIES)]
+        if page.account.status is not Status.ACTIVE or currency == page.account.contract.currency:
+            return
+        agreed = [*owed.terms]
+        if agreed and owed.begins(agreed[-1][0]) > self.today:
+            owed.terms.pop()  # it is to come, so another one takes its place
+        replaces = 0 if page.term is None else page.term.version
+        request = ChangeRequest(replaces, False, self.context, SETTINGS.seller, None)
+        order, invoices = CurrencyOrder(currency, 30), lambda: self.world.invoicing
+        try:
+            proposed = propose_term(page, None, "Moved", request, pages=store, order=order, invoices=invoices)
+        except RuleViolation:  # a discount of a fixed amount
+            owed.terms[:] = agreed
+            return
+        event("currency")
+        self.pays_at_once = one % 2 == 0
+        if one % 5:
+            page = store.billing_page(ACCOUNT, consistent=True)
+            agree_to_term(page, proposed.change.id, request, pages=store, invoices=invoices)
 
     def review(self, one: int, other: int) -> None:
         """Staff apply a lower tier."""
@@ -541,7 +598,7 @@ class Life:
             self.extras.append(extra)
 
     def _ask_for(self, identity: str, kind: OneOffKind, amount: int, *, is_at_once: bool = False) -> None:
-        price = Money(amount, self.story.currency)
+        price = Money(amount, self.currency_now)
         new = NewOneOff(identity, kind, "Training", (), price, 1, is_at_once, "Agreed")
         add_one_off(self._billing(), new, is_preview=False, context=self.context, **self._staff())
 
@@ -677,8 +734,10 @@ class Life:
     def pay(self, one: int, other: int) -> None:
         """A transfer: a part of what is open, all of it, or more; the oldest first."""
         store = self.world.invoicing
-        left = sum(each.payment.left for each in store.unpaid(ACCOUNT, consistent=True))
-        amount = Money(max(1, left * (one + 1) // 7 + 101 * other), self.story.currency)
+        currency = self.currency_now
+        unpaid = [each for each in store.unpaid(ACCOUNT, consistent=True) if each.left.currency == currency]
+        left = sum(each.payment.left for each in unpaid)
+        amount = Money(max(1, left * (one + 1) // 7 + 101 * other), currency)
         asked = BankTransfer(f"{self.now}", amount, self.today)
         billing = existing(store.billing_context(ACCOUNT))
         with suppress(NoInvoice):  # before the first invoice
@@ -703,19 +762,27 @@ class Life:
         self.books_agree()
 
     def books_agree(self) -> None:
-        """The credit is what the entries say, and the transfers that were not taken back are all that came in."""
+        """In each currency the credit is what the entries say, and the transfers that were not taken back are all that
+        came in."""
         store = self.world.invoicing
-        payments = [each.payment for each in store.summaries(ACCOUNT)]
+        billing = existing(store.billing_context(ACCOUNT))
+        records = store.summaries(ACCOUNT)
+        for currency in {each.left.currency for each in records} | {*billing.credits}:
+            payments = [each.payment for each in records if each.left.currency == currency]
+            self._books_agree_in(currency, payments, billing.credit_in(currency))
+
+    def _books_agree_in(self, currency: str, payments: list[InvoicePayment], credit: int) -> None:
         entries = [entry for each in payments for entry in each.entries]
-        transfers = store.transfers(ACCOUNT, limit=100, after=None).items
-        standing = sum(each.amount.amount for each in transfers if each.taken_back is None)
+        transfers = self.world.invoicing.transfers(ACCOUNT, limit=100, after=None).items
+        of_it = [each for each in transfers if each.amount.currency == currency]
+        standing = sum(each.amount.amount for each in of_it if each.taken_back is None)
         assert sum_of(entries, EntryKind.TRANSFERRED) - sum_of(entries, EntryKind.TRANSFER_TAKEN_BACK) == standing
-        assert sum(each.credit for each in payments) == existing(store.billing_context(ACCOUNT)).credit >= 0
+        assert sum(each.credit for each in payments) == credit >= 0
         assert all(0 <= each.left <= each.owed for each in payments)
         open_ones = [each for each in payments if each.left and not each.is_credit_note]
         paid = sum(each.paid for each in payments)
         assert paid + sum(each.credit for each in payments) >= standing
-        assert not open_ones or not existing(store.billing_context(ACCOUNT)).credit
+        assert not open_ones or not credit
 
     def correct(self, one: int, other: int) -> None:
         """Staff correct an invoice that no credit note names, at times by a larger amount of a line."""
@@ -934,6 +1001,7 @@ def lived(story: Story, *, late: bool) -> Life:
         assert len(life.at_once) == len(life.issued_at_once())
         _each_names_its_invoice(life.issued(), notes)
         _each_is_converted_at_its_day(life, notes)
+        _each_has_the_currency_of_its_month(life)
         life.books_agree()
         # Whatever has happened, each item has the keys of its lists of staff (decision 0035).
         assert ListIndexStore(TABLE, world.client).index_account(ACCOUNT) == Indexed(0, 0)
@@ -971,11 +1039,21 @@ def _each_names_its_invoice(invoices: list[IssuedInvoice], notes: list[IssuedInv
     assert {each.corrects.number for each in notes if each.corrects} <= {each.number for each in invoices}
 
 
+def _each_has_the_currency_of_its_month(life: Life) -> None:
+    """A document keeps its currency, and the contract says which one its months have."""
+    contract = life.world.store.account(ACCOUNT).contract
+    for each in life.issued():
+        month = contract.month_of(each.draft.since)
+        if month >= 0:  # of this contract
+            assert each.draft.total.currency == contract.currency_of(month)
+            assert {line.net.currency for line in each.draft.lines} <= {each.draft.total.currency}
+
+
 def _each_is_converted_at_its_day(life: Life, notes: list[IssuedInvoice]) -> None:
     """The tax in kroner has the rate of the tax point, however late it was given; a credit note that of its invoice."""
     invoices = {each.number: each.draft for each in life.issued()}
     for draft in invoices.values():
-        is_converted = life.story.converted and life.story.currency != "DKK" and draft.tax_amount.amount > 0
+        is_converted = life.story.converted and draft.total.currency != "DKK" and draft.tax_amount.amount > 0
         assert (draft.seller_tax is not None) == is_converted
         if draft.seller_tax is not None:
             assert draft.seller_tax.rate.day == rate_day(life.instant(draft.since, time()))
@@ -1046,6 +1124,30 @@ CORRECTED_BEFORE_A_MOVE = Story(
 """What a correction left in its period as invoiced would be taken back, or invoiced again, by the runs that follow."""
 
 
+ANOTHER_CURRENCY = Story(
+    *(date(2024, 1, 31), 0, 3, "EUR", "Europe/Copenhagen", "SK", (0, 0)),
+    reductions=(Reduction("search", Fraction(25, 2), 0, date(2024, 1, 1), None),),
+    facts=(
+        Fact(5, NOON, "currency", 2, 1, runs=True),
+        Fact(75, NOON, "move", 0, 0, runs=True),
+        Fact(75, NOON, "agree", 1, 2, runs=True),
+        Fact(75, NOON, "credit", 0, 1, runs=True),
+        Fact(1, NOON, "correct", 1, 1, runs=True),
+        Fact(1, NOON, "charge", 3, 1, runs=True),
+        Fact(1, NOON, "pay", 6, 3, runs=True),
+        Fact(1, NOON, "currency", 2, 0, runs=True),
+        Fact(75, NOON, "unpay", 0, 3, runs=True),
+        Fact(75, NOON, "cancel", 0, 0, runs=True),
+        Fact(75, NOON, "reactivate", 0, 1, runs=True),
+    ),
+    skipped=(False, True),
+    invoiced=False,
+    converted=True,
+)
+"""The contract is paid in kroner and then in euros again, while invoices of before are corrected and credited."""
+
+
+@example(ANOTHER_CURRENCY)
 @example(CORRECTED_BEFORE_A_MOVE)
 @example(FORGOTTEN_BEFORE_A_MOVE)
 @example(MOVED_BEFORE_THE_FIRST_INVOICE)

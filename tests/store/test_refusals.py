@@ -20,7 +20,7 @@ from billing.accounts.log_in_records import Leaving, LogInStore
 from billing.accounts.records import AccountStore
 from billing.accounts.rules import Account
 from billing.accounts.term_records import TermStore
-from billing.accounts.terms import TermChange, TermState
+from billing.accounts.terms import NewCurrency, TermChange, TermState
 from billing.accounts.vat_number_due import VatNumberDue
 from billing.billing_page.list_index_records import ListIndexStore
 from billing.billing_page.list_records import AccountListStore
@@ -127,6 +127,7 @@ CANCELLATION = Cancellation(
 )
 APPOINTMENT = Appointment("appointment", MEMBER.email, MEMBER.name, "", NOON, NOON)
 TERM = TermChange("term", 12, 6, "", NOON, TermState.PROPOSED)
+KRONER = replace(TERM, state=TermState.AGREED, into=NewCurrency("DKK", 1, ()), start=ACCOUNT.contract.start)
 NO_REVIEW = ClosingReview(None, None)
 CANCELLABLE = CancellationState(SUBSCRIBER, PAGE.information.company.details, None, None)
 DELIVERY = Delivery(ID, EVENT.id, "recipient")
@@ -233,6 +234,7 @@ VERBS: dict[type[Table], dict[str, Callable[[Any], object]]] = {
         "cancellations": lambda store: store.cancellations(month=None, **LIST),
         "cancel": lambda store: store.cancel(CANCELLABLE, ACCOUNT, CANCELLATION, [EVENT], NO_REVIEW),
         "move_on": lambda store: store.move_on(ACCOUNT, EndingDue(EndingStage.PURGE, TODAY), [EVENT]),
+        "follow_term": lambda store: store.follow_term(ACCOUNT, KRONER, EndingDue(EndingStage.NOTICE, TODAY)),
         "schedule": lambda store: store.schedule(ACCOUNT, EndingDue(EndingStage.NOTICE, TODAY)),
         "open_review": lambda store: store.open_review(ID),
         "state": lambda store: store.state(ID),
@@ -324,6 +326,8 @@ VERBS: dict[type[Table], dict[str, Callable[[Any], object]]] = {
         "await_rate": lambda store: store.await_rate(CONTEXT, AWAITED, EVENT, is_due=True),
         "is_told": lambda store: store.is_told(AWAITED_TAX, ID),
         "advance": lambda store: store.advance(CONTEXT, FIXED, [EVENT]),
+        "begin_currency": lambda store: store.begin_currency(CONTEXT, SUBSCRIBER, KRONER, EVENT),
+        "lapse_currency": lambda store: store.lapse_currency(CONTEXT, KRONER, EVENT),
         "hold": lambda store: store.hold(CONTEXT, HOLD, EVENT),
         "held": lambda store: store.held(**LIST),
         "invoices_since": lambda store: store.invoices_since(ID, TODAY),
@@ -408,7 +412,7 @@ VERBS: dict[type[Table], dict[str, Callable[[Any], object]]] = {
     PurgeStore: {
         "archived": lambda store: store.archived(PURGE, StoredInvoice("key", "LV-2026-000001", TODAY, "{}")),
         "begin": lambda store: store.begin(ACCOUNT, PURGE),
-        "credit": lambda store: store.credit(ID),
+        "credits": lambda store: store.credits(ID, "EUR"),
         "keep": lambda store: store.keep(PURGE, [CLAIM]),
         "delete_some": lambda store: store.delete_some(PURGE),
         "due": lambda store: store.due(ID),

@@ -112,6 +112,7 @@ const words = both({
 
 const EditInformation = lazyScreen(() => import("./edit_information"));
 const EditPayment = lazyScreen(() => import("./edit_payment"));
+const EditTerm = lazyScreen(() => import("./edit_term"));
 
 export default function Billing({ account, rest: [section] }: ScreenProps) {
   const isEdited = account.role === "admin" && section !== undefined;
@@ -120,7 +121,9 @@ export default function Billing({ account, rest: [section] }: ScreenProps) {
       <h1>{screens().billing.title}</h1>
       <Load of={account.billing}>
         {(page) =>
-          isEdited && section === "payment" ? (
+          section === "term" ? (
+            <EditTerm />
+          ) : isEdited && section === "payment" ? (
             <EditPayment page={page} />
           ) : isEdited && (section === "company" || section === "billing" || section === "contact") ? (
             <EditInformation section={section} />

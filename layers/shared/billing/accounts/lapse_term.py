@@ -34,18 +34,26 @@ def term_ended_event(account: Account, ended: TermChange, context: RequestContex
         context,
         account=account.id,
         before=term_facts(account, ended),
-        after={"outcome": ended.state, "is_cancelled": account.status is not Status.ACTIVE},
+        after={
+            "outcome": ended.state,
+            "is_cancelled": account.status is not Status.ACTIVE,
+            **({"left": [*ended.left]} if ended.left else {}),
+        },
     )
 
 
 def term_facts(account: Account, change: TermChange) -> Facts:
-    """A change of the term, as events have it. `interval_before` is what holds until its renewal."""
+    """A change of the term, as events have it. `interval_before` and `currency_before` hold until its renewal."""
     contract = account.contract
     since: date = contract.month_start(change.from_month)
+    currencies: Facts = {}
+    if change.into is not None:
+        currencies = {"currency": change.into.currency, "currency_before": contract.currency}
     return {
         "term": change.id,
         "interval_months": change.interval_months,
         "interval_before": contract.interval_of(max(0, change.from_month - 1)),
         "since": since,
         "reason": change.reason,
+        **currencies,
     }

@@ -124,9 +124,9 @@ def _invited_from(body: Body | None) -> InvitationCount:
 
 
 def contract_body(contract: Contract) -> Body:
-    """A contract. One that has had one term only has no list of terms: most have not."""
+    """A contract. One that has had one term only has no list of terms, and one currency: most have."""
     body = asdict(contract)
-    return body if contract.terms else {name: value for name, value in body.items() if name != "terms"}
+    return {name: value for name, value in body.items() if name not in {"terms", "first_currency"} or value}
 
 
 def contract_from(body: Body) -> Contract:
@@ -139,6 +139,7 @@ def contract_from(body: Body) -> Contract:
             Term(each["from_month"], each["interval_months"], each["currency"], _instant(each["decided_at"]))
             for each in body.get("terms", ())  # most contracts, and all older ones, have none
         ),
+        first_currency=body.get("first_currency"),
     )
 
 

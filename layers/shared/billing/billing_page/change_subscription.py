@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, replace
 from datetime import date, timedelta
 
 from billing.accounts.rules import Status
+from billing.accounts.terms import TermChange
 from billing.billing_page.page import BillingPage, NextCharge
 from billing.billing_page.records import BillingPageStore
 from billing.invoicing.settings import UnconfirmedVatNumber
@@ -30,6 +31,7 @@ from billing.kernel.money import Money
 from billing.kernel.versions import Versions, includes
 from billing.platform.events.new_event import new_event, new_id
 from billing.subscriptions.changes import Changed, with_discounts, with_end, with_end_taken_back, with_line
+from billing.subscriptions.currency_changes import new_currency, require_no_new_obstacle
 from billing.subscriptions.rules import Discount, Order, Subscription
 from billing.subscriptions.version_changes import (
     VersionOrder,
@@ -274,8 +276,11 @@ def _change(
         raise VersionRequired("Name the version that this replaces: If-Match with its ETag.")
     if request.replaces is not None and not includes(request.replaces, page.subscription.version):
         raise StaleVersion
-    after = replace(page, subscription=changed.subscription)
-    as_shown = after if changed.shown is None else replace(page, subscription=changed.shown)
+    term = _with_prices(page, changed.subscription, pages)
+    if term is not None:
+        require_no_new_obstacle(page.subscription, changed.subscription, term, page.account.contract)
+    after = replace(page, subscription=changed.subscription, term=term)
+    as_shown = after if changed.shown is None else replace(page, subscription=changed.shown, term=term)
     shown = _shown(page, as_shown, changed.effective_on, today, request)
     shown = replace(shown, page=after, replaces_agreed=changed.replaces_agreed)
     if request.is_preview:
@@ -296,7 +301,7 @@ def _change(
         },
     )
     try:
-        pages.change_subscription(page, changed.subscription, event)
+        pages.change_subscription(page, changed.subscription, event, term if term is not page.term else None)
     except ConcurrentChange:
         # Two copies of one request may run at once. The slower one then finds the result of the faster one.
         stored = pages.billing_page(page.account.id, invoices=0, consistent=True)
@@ -307,6 +312,20 @@ def _change(
         raise
     version = page.subscription.version + 1
     return replace(shown, page=replace(page, subscription=replace(changed.subscription, version=version)))
+
+
+def _with_prices(page: BillingPage, subscription: Subscription, pages: BillingPageStore) -> TermChange | None:
+    """The newest change of the term. One into another currency that is to come gets the prices of a new product.
+
+    One read of the catalogue for a new product, none otherwise.
+    """
+    term, contract = page.term, page.account.contract
+    if term is None or term.into is None or not (term.is_open or term.awaits(contract)):
+        return term
+    if {line.product for line in subscription.lines} <= {product for product, _ in term.into.prices}:
+        return term
+    catalogue = pages.catalogue(term.into.catalogue_version)
+    return replace(term, into=new_currency(subscription, catalogue, term.into.currency))
 
 
 def charge_facts(charge: NextCharge) -> Facts:

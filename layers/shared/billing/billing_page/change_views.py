@@ -6,7 +6,7 @@ from datetime import date, datetime
 from typing import Annotated
 
 from aws_lambda_powertools.event_handler.openapi.params import Path
-from pydantic import Field, StringConstraints
+from pydantic import Field, StringConstraints, model_validator
 
 from billing.accounts.contract_view import interval_on
 from billing.accounts.terms import TermChange, TermState
@@ -16,6 +16,7 @@ from billing.billing_page.page import BillingPage, NextCharge
 from billing.billing_page.provisioning_bodies import DISCOUNTS_MAX, DiscountBody
 from billing.billing_page.views import NextChargeView
 from billing.kernel.contract_calendar import Contract
+from billing.kernel.field_codes import FieldCode, Unfit
 from billing.kernel.money import Money
 from billing.platform.http.models import (
     IDENTIFIER_LENGTH_MAX,
@@ -29,6 +30,7 @@ from billing.platform.http.models import (
     View,
     Volume,
 )
+from billing.subscriptions.currency_changes import ObstacleCode
 from billing.subscriptions.rules import Discount
 from billing.subscriptions.views import PendingVersionView, SubscriptionView
 
@@ -149,10 +151,20 @@ class ProductEndBody(Body):
 
 
 class TermBody(Body):
-    """How many months are paid at once, from the next renewal on that is not invoiced, and why."""
+    """How many months are paid at once, from the next renewal on that is not invoiced, and why.
 
-    interval_months: IntervalMonths
+    `currency` is another one; null for the one that there is. Then `interval_months` may be null: it stays.
+    """
+
+    interval_months: IntervalMonths | None = None
+    currency: Currency | None = None
     reason: Text
+
+    @model_validator(mode="after")
+    def _something(self) -> TermBody:
+        if self.interval_months is None and self.currency is None:
+            raise Unfit("one of interval_months and currency must be given", FieldCode.MISSING)
+        return self
 
 
 class ConsentBody(Body):
@@ -163,11 +175,17 @@ class ConsentBody(Body):
 
 class TermChangeView(View):
     """A change of the contract's term. It holds `since` a renewal once it is `agreed`; while it is `proposed`, it waits
-    for an admin's consent, and lapses with that renewal."""
+    for an admin's consent, and lapses with that renewal.
+
+    `currency` is that of the term, null where it stays. Another currency takes effect when the renewal is invoiced, if
+    nothing is left in the old one; `left` says what was left where it has lapsed because of that.
+    """
 
     term: str
     status: TermState
     interval_months: int
+    currency: str | None
+    left: list[ObstacleCode]
     since: date
     reason: str
     proposed_at: datetime
@@ -180,6 +198,8 @@ class TermChangeView(View):
             term=change.id,
             status=change.state,
             interval_months=change.interval_months,
+            currency=None if change.into is None else change.into.currency,
+            left=[ObstacleCode(each) for each in change.left],
             since=contract.month_start(change.from_month),
             reason=change.reason,
             proposed_at=change.proposed_at,
@@ -188,31 +208,72 @@ class TermChangeView(View):
         )
 
 
+class RepricedTierView(View):
+    """A product before and after a change of the currency: its price per month, before discounts and tax."""
+
+    product: str
+    up_to: int | None
+    before: MoneyView
+    after: MoneyView
+
+
+class ObstacleView(View):
+    """What is in the way of another currency. `of` is the invoice, product or one-off, null for none.
+
+    What `stays` is still there on the day unless somebody changes the account: the change is not accepted with it.
+    """
+
+    code: ObstacleCode
+    of: str | None
+    detail: str
+    stays: bool
+
+
 class ChangedTermView(View):
-    """A change of the term, and what becomes of the invoices up to its renewal."""
+    """A change of the term, and what becomes of the invoices up to its renewal.
+
+    `prices` and `obstacles` are those of another currency; without one both are empty.
+    """
 
     change: TermChangeView
     follows: InvoicesToComeView
+    prices: list[RepricedTierView]
+    obstacles: list[ObstacleView]
 
     @classmethod
     def of(cls, changed: ChangedTerm) -> ChangedTermView:
         return cls(
             change=TermChangeView.of(changed.change, changed.shown.page.account.contract),
             follows=InvoicesToComeView.of(changed.shown),
+            prices=[
+                RepricedTierView(
+                    product=each.after.product,
+                    up_to=each.after.up_to,
+                    before=MoneyView.of(each.before.price),
+                    after=MoneyView.of(each.after.price),
+                )
+                for each in changed.lines
+            ],
+            obstacles=[
+                ObstacleView(code=each.code, of=each.subject, detail=each.detail, stays=each.stays)
+                for each in changed.obstacles
+            ],
         )
 
 
 class ContractTermView(View):
-    """The interval that holds today, and the newest change of the term: to come, in effect, or ended. Null without."""
+    """The interval and the currency that hold today, and the newest change of the term: to come, in effect, or ended.
+    Null without."""
 
     interval_months: int
+    currency: str
     change: TermChangeView | None
 
     @classmethod
     def of(cls, page: BillingPage, today: date) -> ContractTermView:
         contract = page.account.contract
         change = None if page.term is None else TermChangeView.of(page.term, contract)
-        return cls(interval_months=interval_on(contract, today), change=change)
+        return cls(interval_months=interval_on(contract, today), currency=contract.currency, change=change)
 
 
 class SubscriptionChangeView(View):

@@ -20,6 +20,7 @@ from billing.invoicing.vat_numbers.rules import VatNumberCheck
 from billing.invoicing.vat_territories import Address
 from billing.kernel.money import Money
 from billing.payments.methods import PaymentMethod
+from billing.subscriptions.currency_changes import as_agreed
 from billing.subscriptions.rules import Subscription
 from billing.subscriptions.subscriber import FixedMonths, Subscriber
 
@@ -114,4 +115,5 @@ class BillingPage:
             policy,
             self.exemptions,
             self.one_offs.open,
+            as_agreed(subscriber, self.term),
         )

@@ -74,8 +74,11 @@ class BillingPageStore(SubscriptionStore):
             payment_term_days=None if method is None else payment_term_from(method.body),
         )
 
-    def change_subscription(self, page: BillingPage, changed: Subscription, event: Event) -> None:
-        """Replaces the subscription of a page, and records the event. One transaction.
+    def change_subscription(
+        self, page: BillingPage, changed: Subscription, event: Event, term: TermChange | None = None
+    ) -> None:
+        """Replaces the subscription of a page, and records the event. One transaction. `term` is the change of the term
+        with the prices of a new product; None where it stays as it is.
 
         Raises ConcurrentChange when the account, its subscription or its running paid period has changed since the page
         was read: what a month costs must not change while it is fixed.
@@ -86,6 +89,8 @@ class BillingPageStore(SubscriptionStore):
             item = Item(partition, keys.PAGE_SUBSCRIPTION, subscription_body(changed))
             write.replace(item, page.subscription.version)
             write.check(partition, keys.PAGE_PERIOD, page.subscriber.fixed.version)
+            if term is not None:
+                write.replace(term_item(page.account.id, term, page.account.contract), term.version)
             write.record(event)
 
     def change_exemptions(self, page: BillingPage, changed: Exemptions, event: Event) -> None:
@@ -106,15 +111,18 @@ class BillingPageStore(SubscriptionStore):
     ) -> None:
         """Saves a change of the term, the account with its contract after it, and records the events.
 
-        The renewal notice follows the contract. Raises ConcurrentChange when the account, its subscription, its running
-        paid period or the change is not as it was when the page was read. One transaction.
+        The renewal notice follows the contract. The account gets its next version where the contract changes, now or on
+        its day: so a renewal that is invoiced meanwhile without the change fails. Raises ConcurrentChange when the
+        account, its subscription, its running paid period or the change is not as it was when the page was read. One
+        transaction.
         """
         partition = keys.account(account.id)
         with self._transaction() as write:
-            if account.contract == page.account.contract:
+            if account.contract == page.account.contract and change.into is None:
                 write.check(partition, keys.PAGE_ACCOUNT, page.account.version)
             else:
                 write.replace(account_item(account), page.account.version)
+            if account.contract != page.account.contract:
                 ending_due(write, account, first_notice(account.contract, today))
             write.check(partition, keys.PAGE_SUBSCRIPTION, page.subscription.version)
             write.check(partition, keys.PAGE_PERIOD, page.subscriber.fixed.version)

@@ -55,6 +55,7 @@ AUDIENCES: dict[EventType, tuple[Audience, ...]] = {
     EventType.CATALOGUE_VERSION_ANNOUNCED: (Audience.ADMINS, Audience.BILLING),
     EventType.CATALOGUE_VERSION_POSTPONED: (Audience.ADMINS, Audience.BILLING, Audience.STAFF),
     EventType.CATALOGUE_VERSION_WITHDRAWN: (Audience.ADMINS, Audience.BILLING),
+    EventType.CONTRACT_CURRENCY_CHANGED: (Audience.ADMINS, Audience.BILLING, Audience.STAFF),
     EventType.CONTRACT_TERM_AGREED: (Audience.ADMINS, Audience.BILLING, Audience.STAFF),
     EventType.CONTRACT_TERM_ENDED: (Audience.ADMINS, Audience.STAFF),
     EventType.CONTRACT_TERM_PROPOSED: (Audience.ADMINS,),

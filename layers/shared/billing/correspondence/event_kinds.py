@@ -107,6 +107,7 @@ from billing.subscriptions.event_schemas import (
     CatalogueVersionAnnounced,
     CatalogueVersionPostponed,
     CatalogueVersionWithdrawn,
+    ContractCurrencyChanged,
     ContractTermAgreed,
     ContractTermEnded,
     ContractTermProposed,
@@ -140,6 +141,7 @@ AnyEvent = (
     | CatalogueVersionAnnounced
     | CatalogueVersionPostponed
     | CatalogueVersionWithdrawn
+    | ContractCurrencyChanged
     | ContractTermAgreed
     | ContractTermEnded
     | ContractTermProposed

@@ -38,11 +38,18 @@ class NoticeDeadlineFacts(RenewalFacts):
     last_day: date
 
 
+class OpenInCurrencyFacts(Facts):
+    """What is open in a currency that the contract had before: as `to_pay` and `to_repay` of DeactivationFacts."""
+
+    to_pay: MoneyFacts | None
+    to_repay: MoneyFacts | None
+
+
 class DeactivationFacts(Facts):
     """`reactivate_until` is the last day on which an admin can change their mind; on `purge_on` all is deleted.
 
     `to_pay` is what the customer still owes, `to_repay` what the vendor owes them. None where nothing is, and in events
-    of an earlier release.
+    of an earlier release. `others` is what is open in currencies that the contract had before.
     """
 
     deactivated_on: date
@@ -50,6 +57,7 @@ class DeactivationFacts(Facts):
     purge_on: date
     to_pay: MoneyFacts | None = None
     to_repay: MoneyFacts | None = None
+    others: tuple[OpenInCurrencyFacts, ...] = ()
 
 
 class OpenDocumentFacts(Facts):
@@ -73,7 +81,7 @@ class OpenMoneyFacts(Facts):
     """What is open in both directions at a `stage` of an account's end. Once it is deleted, this is kept as claims.
 
     `unassigned` is owed to the customer, and belongs to no document. `language` is the customer's, None before the
-    deletion.
+    deletion. `others` is what is open in currencies that the contract had before; their documents are in the list.
     """
 
     stage: Literal["deactivated", "deletion_near", "deleted"]
@@ -84,6 +92,7 @@ class OpenMoneyFacts(Facts):
     not_invoiced: NotInvoicedFacts | None
     unassigned: MoneyFacts | None
     language: str | None
+    others: tuple[OpenInCurrencyFacts, ...] = ()
 
 
 class KeptFacts(Facts):

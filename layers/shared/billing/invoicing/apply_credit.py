@@ -9,6 +9,7 @@ from datetime import date
 from billing.invoicing.dunning import UNPAID
 from billing.invoicing.entries import Entry, EntryKind
 from billing.invoicing.records import InvoiceRecord, PaymentChange
+from billing.kernel.money import Money
 
 ROOM = 74
 """How many of the 100 writes of a transaction are for what credit pays. Making invoices due takes WAITING_MAX more, and
@@ -19,40 +20,43 @@ WAITING_MAX = 10
 
 
 def apply_credit(
-    credit: int, unpaid: Sequence[InvoiceRecord], today: date, changed: Sequence[PaymentChange] = ()
+    credit: Money, unpaid: Sequence[InvoiceRecord], today: date, changed: Sequence[PaymentChange] = ()
 ) -> list[PaymentChange]:
-    """What `credit`, in minor units, pays of these invoices. One that a charge may still pay is left to its worker.
+    """What `credit` pays of these invoices, if they are in its currency. One that a charge may still pay is left to its
+    worker.
 
     No more than one transaction has room for, beside what is `changed` in it: ROOM writes. `wait_for_credit` makes the
     others due.
     """
     changes: list[PaymentChange] = []
+    left = credit.amount
     room = ROOM - sum(_writes(each.record, events=2) for each in changed)
     for record in unpaid:
         payment = record.payment
-        if credit <= 0:
+        if left <= 0:
             break
-        if not can_be_settled(record) or may_be_charged(record, unpaid):
+        if not uses_credit_in(credit.currency, record) or may_be_charged(record, unpaid):
             continue
         room -= _writes(record, events=1)
         if room < 0:
             break
-        applied = min(credit, payment.left)
+        applied = min(left, payment.left)
         paid = payment.with_entries(Entry(EntryKind.CREDIT_APPLIED, applied, today))
         changes.append(PaymentChange(record, replace(paid, credit_on=None)))
-        credit -= applied
+        left -= applied
     return changes
 
 
-def wait_for_credit(credit: int, unpaid: Sequence[InvoiceRecord], today: date) -> list[PaymentChange]:
-    """Makes these invoices due now, so that a worker pays them from `credit`: it cancels their charges first.
+def wait_for_credit(credit: Money, unpaid: Sequence[InvoiceRecord], today: date) -> list[PaymentChange]:
+    """Makes these invoices due now, so that a worker pays those in its currency from `credit`: it cancels their charges
+    first.
 
     No more than WAITING_MAX writes.
     """
     changes: list[PaymentChange] = []
-    room = WAITING_MAX if credit > 0 else 0
+    room = WAITING_MAX if credit.amount > 0 else 0
     for record in unpaid:
-        if not can_be_settled(record):
+        if not uses_credit_in(credit.currency, record):
             continue
         room -= _writes(record, events=0)
         if room < 0:
@@ -69,6 +73,11 @@ def _writes(record: InvoiceRecord, events: int) -> int:
 def can_be_settled(record: InvoiceRecord) -> bool:
     """Whether something is left to pay of an invoice, and no payment of it is in transit."""
     return record.invoice.corrects is None and record.payment.status in UNPAID
+
+
+def uses_credit_in(currency: str, record: InvoiceRecord) -> bool:
+    """Whether credit in a currency can pay what is left of an invoice."""
+    return record.left.currency == currency and can_be_settled(record)
 
 
 def may_be_charged(record: InvoiceRecord, unpaid: Sequence[InvoiceRecord]) -> bool:

@@ -21,7 +21,7 @@ from billing.invoicing.credit_refunds import (
 from billing.invoicing.dunning import UNPAID
 from billing.invoicing.invoices import InvoiceStatus
 from billing.invoicing.issue_invoices import issue_invoices, pending_invoices
-from billing.invoicing.open_money import OpenMoney, open_money
+from billing.invoicing.open_money import OpenMoney, documents_in, open_money
 from billing.invoicing.payment_events import payment_events
 from billing.invoicing.records import BillingContext, InvoiceRecord, InvoiceStore, PaymentChange, WholeInvoice
 from billing.invoicing.settings import InvoicingSettings
@@ -85,7 +85,7 @@ def close_books(
     values = [(each.invoice, each.payment) for each in documents.values()]
     pending = [each.draft for each in pending_invoices(billing, today, settings)]
     currency = billing.subscriber.account.contract.currency
-    found = open_money(values, billing.credit, pending, currency, today)
+    found = open_money(values, billing.credits, pending, currency, today)
     return ClosedBooks(found, failures[0] if failures else None)
 
 
@@ -96,22 +96,37 @@ def _without_credit(
     store, account = collector.store, collector.account.id
     today = _today(billing, collector.context)
     unpaid = [*store.unpaid(account, consistent=True)]
-    if billing.credit > 0:
+    if billing.credits:
         billing, _ = pay_from_credit(billing, unpaid, today, collector, failures, set())
     documents = {each.invoice.number: each for each in store.documents(account)}
     for number, whole in documents.items():
         if credit_refund_under_way(whole.payment) is not None:
             billing, record = _refund(billing, whole.record, today, collector, failures)
             documents[number] = replace(whole, record=record)
-    spare = billing.credit - _still_needed(billing, unpaid, today, collector)
-    values = [(each.invoice, each.payment) for each in documents.values()]
-    for part in credit_parts(values, billing.credit, today):
+    for currency in billing.credits:
+        billing = _refund_credit_in(currency, billing, documents, unpaid, today, collector, failures)
+    return billing, documents
+
+
+def _refund_credit_in(
+    currency: str,
+    billing: BillingContext,
+    documents: dict[str, WholeInvoice],
+    unpaid: list[InvoiceRecord],
+    today: date,
+    collector: Collector,
+    failures: list[Exception],
+) -> BillingContext:
+    """Refunds the credit in a currency that no invoice may still need. Changes the `documents` that hold it."""
+    spare = billing.credit_in(currency) - _still_needed(currency, billing, unpaid, today, collector)
+    values = documents_in(currency, [(each.invoice, each.payment) for each in documents.values()])
+    for part in credit_parts(values, billing.credit_in(currency), today):
         if sum(isinstance(each, AnswerLost) for each in failures) >= ANSWERS_LOST_MAX:
             break
         amount = min(spare, part.amount)
         if part.payment is None or part.number is None or amount <= 0:
             continue
-        if not charged_units(Money(amount, billing.subscriber.account.contract.currency)):
+        if not charged_units(Money(amount, currency)):
             continue  # the payment service refunds no such fraction
         spare -= amount
         whole = documents[part.number]
@@ -119,19 +134,22 @@ def _without_credit(
             continue  # one refund of an invoice at a time: its answer says to which attempt it belongs
         begun = begin_credit_refund(whole.payment, CreditPart(part.number, part.payment, amount), today)
         change = PaymentChange(whole.record, begun)
-        billing = store.begin_credit_refund(billing, change)
+        billing = collector.store.begin_credit_refund(billing, change)
         billing, record = _refund(billing, change.written, today, collector, failures)
         documents[part.number] = replace(whole, record=record)
-    return billing, documents
+    return billing
 
 
-def _still_needed(billing: BillingContext, unpaid: list[InvoiceRecord], today: date, collector: Collector) -> int:
-    """What invoices may still need of the credit, in minor units."""
-    invoices = [each for each in unpaid if each.invoice.corrects is None]
+def _still_needed(
+    currency: str, billing: BillingContext, unpaid: list[InvoiceRecord], today: date, collector: Collector
+) -> int:
+    """What invoices may still need of the credit in a currency, in minor units."""
+    invoices = [each for each in unpaid if each.invoice.corrects is None and each.left.currency == currency]
     waiting = {*UNPAID, InvoiceStatus.IN_TRANSIT}
     open_amounts = sum(each.payment.left for each in invoices if each.payment.status in waiting)
     pending = pending_invoices(billing, today, collector.settings)
-    return open_amounts + sum(max(0, each.draft.total.amount) for each in pending)
+    to_come = [each.draft.total for each in pending if each.draft.total.currency == currency]
+    return open_amounts + sum(max(0, each.amount) for each in to_come)
 
 
 def _refund(
@@ -158,12 +176,7 @@ def _refund(
         return billing, record
     change = PaymentChange(record, after_credit_refund(record.payment, refund, today))
     collector.store.settle(billing, [change], payment_events([change], collector.context, ""))
-    return _with_credit(billing, billing.credit + change.credit), change.written
-
-
-def _with_credit(billing: BillingContext, credit: int) -> BillingContext:
-    version = billing.credit_version + (credit != billing.credit)
-    return replace(billing, credit=credit, credit_version=version)
+    return billing.with_credit_of([change.added]), change.written
 
 
 def _today(billing: BillingContext, context: RequestContext) -> date:

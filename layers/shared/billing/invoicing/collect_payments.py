@@ -21,6 +21,7 @@ from billing.invoicing.apply_credit import (
     can_be_settled,
     collects,
     may_be_charged,
+    uses_credit_in,
     wait_for_credit,
 )
 from billing.invoicing.disputes import set_off
@@ -142,7 +143,7 @@ def collect_payments(
     processed = 0
     failures: list[Exception] = [*unreadable]
     made: set[str] = set()
-    if billing.credit > 0:
+    if billing.credits:
         billing, processed = pay_from_credit(billing, unpaid, today, collector, failures, made)
     _give_days(billing, unpaid, collector)
     for number in [each.invoice.number for each in unpaid]:
@@ -197,7 +198,7 @@ def try_payment_again(
     unpaid = [*store.unpaid(account.id)]
     collector = Collector(account, context, settings, consent_page, store, gateway)
     today = account.contract.today(context.time)
-    if billing.credit > 0 and record.invoice.corrects is None:
+    if billing.credits and record.invoice.corrects is None:
         failures, made = list[Exception](), set[str]()
         billing, _ = pay_from_credit(billing, unpaid, today, collector, failures, made)
         if failures:
@@ -303,12 +304,12 @@ def save_changes(
     today = billing.subscriber.account.contract.today(collector.context.time)
     first = changes[0].record.invoice.number
     changes = merged(changes, _set_offs(changes, after(unpaid, changes), today, collector.store))
-    credit = billing.credit + sum(each.credit for each in changes)
-    left = after(unpaid, changes)
-    paid = apply_credit(credit, left, today, changes)
-    changes = merged(changes, paid)
-    credit -= sum(-each.credit for each in paid)
-    changes = merged(changes, wait_for_credit(credit, after(left, paid), today))
+    for currency in dict.fromkeys(each.currency for each in changes):  # it is one, or seldom a former one too
+        left = after(unpaid, changes)
+        paid = apply_credit(credit_with(billing, changes, currency), left, today, changes)
+        changes = merged(changes, paid)
+        credit = credit_with(billing, changes, currency)
+        changes = merged(changes, wait_for_credit(credit, after(left, paid), today))
     days = collector.settings.reminder_days
     changes = [with_reminder(each, days, today, is_sent=each.record.invoice.number == first) for each in changes]
     events: list[Event] = payment_events(changes, collector.context, collector.consent_page)
@@ -318,8 +319,13 @@ def save_changes(
     )
     collector.store.settle(billing, changes, events)
     unpaid[:] = after(unpaid, changes)
-    version = billing.credit_version + (credit != billing.credit)
-    return replace(billing, credit=credit, credit_version=version)
+    return billing.with_credit_of(each.added for each in changes)
+
+
+def credit_with(billing: BillingContext, changes: Sequence[PaymentChange], currency: str) -> Money:
+    """The account's credit in a currency after these changes."""
+    added = sum(each.credit for each in changes if each.currency == currency)
+    return Money(billing.credit_in(currency) + added, currency)
 
 
 def _set_offs(
@@ -375,7 +381,7 @@ def _give_days(billing: BillingContext, unpaid: list[InvoiceRecord], collector: 
 
 
 def _waits_in_vain(billing: BillingContext, record: InvoiceRecord) -> bool:
-    return billing.credit <= 0 and record.payment.credit_on is not None
+    return billing.credit_in(record.left.currency) <= 0 and record.payment.credit_on is not None
 
 
 def pay_from_credit(
@@ -386,15 +392,32 @@ def pay_from_credit(
     failures: list[Exception],
     made: set[str],
 ) -> tuple[BillingContext, int]:
-    """Pays what is open from the credit, oldest first. A charge that may still succeed is cancelled before.
+    """Pays what is open from the credit in its currency, oldest first. A charge that may still succeed is cancelled
+    before.
 
     Adds to `made` the invoices whose charge is made, so that it can no longer be cancelled.
     """
-    left = billing.credit
+    paid = 0
+    for currency in billing.credits:
+        billing, more = _pay_from_credit_in(currency, billing, unpaid, today, collector, failures, made)
+        paid += more
+    return billing, paid
+
+
+def _pay_from_credit_in(
+    currency: str,
+    billing: BillingContext,
+    unpaid: list[InvoiceRecord],
+    today: date,
+    collector: Collector,
+    failures: list[Exception],
+    made: set[str],
+) -> tuple[BillingContext, int]:
+    left = billing.credit_in(currency)
     for position, record in enumerate(unpaid):
         if left <= 0:
             break
-        if not can_be_settled(record):
+        if not uses_credit_in(currency, record):
             continue
         left -= record.payment.left
         try:
@@ -413,7 +436,7 @@ def pay_from_credit(
                 replace(each, payment=change.payment) if each.invoice.number == change.record.invoice.number else each
                 for each in unpaid
             ]
-    changes = apply_credit(billing.credit, unpaid, today)
+    changes = apply_credit(Money(billing.credit_in(currency), currency), unpaid, today)
     if not changes:
         return billing, 0
     return save_changes(billing, changes, unpaid, collector), len(changes)
@@ -513,7 +536,7 @@ def _collect_one(
     amount = Money(sum(share for _, share in allocations), record.left.currency)
     obstacle = charge_obstacle(amount, shown.method)
     if obstacle is ChargeObstacle.TOO_SMALL:
-        return [PaymentChange(record, _too_small(billing, payment, unpaid, today))]
+        return [PaymentChange(record, _too_small(billing, record, unpaid, today))]
     if obstacle is not None:
         return [PaymentChange(record, _never(payment, tried_with, today, due_on))]
     try:
@@ -525,7 +548,7 @@ def _collect_one(
         failed = after_failure(payment, PaymentFailure.NO_PAYMENT_METHOD, today, retry_days, due_on=due_on)
         return [PaymentChange(record, failed)]
     except AmountRefused as refusal:
-        small = _too_small(billing, payment, unpaid, today)
+        small = _too_small(billing, record, unpaid, today)
         return [PaymentChange(record, small if refusal.too_small else _never(payment, tried_with, today, due_on))]
     if charge.made_at is not None and not collector.context.is_replay and clock_of(collector.account.id) is None:
         # The message may be days older than the charge. The payment service has the real time, and no test clock.
@@ -583,7 +606,7 @@ def _allocations(
         each
         for each in unpaid
         if each.invoice.number != record.invoice.number
-        and can_be_settled(each)
+        and uses_credit_in(record.left.currency, each)  # a charge is in one currency, as credit is
         and charge_obstacle(each.left, method) is ChargeObstacle.TOO_SMALL
         and not may_be_charged(each, unpaid)
     ]
@@ -598,11 +621,15 @@ def _collected_elsewhere(record: InvoiceRecord, today: date) -> PaymentChange:
 
 
 def _too_small(
-    billing: BillingContext, payment: InvoicePayment, unpaid: Sequence[InvoiceRecord], today: date
+    billing: BillingContext, record: InvoiceRecord, unpaid: Sequence[InvoiceRecord], today: date
 ) -> InvoicePayment:
-    """The payment of an amount that waits for the next charge. Where none comes any more it is written off."""
-    others = [each for each in unpaid if can_be_settled(each) and each.payment.left > payment.left]
-    if billing.subscriber.account.status is not Status.DEACTIVATED or others:
+    """The payment of an amount that waits for the next charge. Where none comes any more in its currency it is written
+    off."""
+    payment = record.payment
+    currency = record.left.currency
+    others = [each for each in unpaid if uses_credit_in(currency, each) and each.payment.left > payment.left]
+    comes = billing.subscriber.account.status is not Status.DEACTIVATED and currency == billing.currency
+    if comes or others:
         return too_small(payment, today)
     return payment.with_entries(Entry(EntryKind.WRITTEN_OFF, payment.left, today))
 

@@ -49,7 +49,8 @@ class InvoiceFacts(Facts):
 
 class CreditNoteFacts(Facts):
     """`corrects` is the invoice's number. Its amounts are below zero; what becomes of the money is not: `waived` need
-    not be paid, `refunded` goes back, `carried` is taken off the next invoices. `document` is the key of the PDF.
+    not be paid, `refunded` goes back, `carried` is taken off the next invoices; or it `is_repaid_by_hand`, because the
+    contract has another currency by now. `document` is the key of the PDF.
     `seller_tax` is the tax in the seller's own currency, None where the credit note does not have it. `replaced_by` is
     the number of the invoice that was issued in the place of the corrected one, None without one."""
 
@@ -67,6 +68,7 @@ class CreditNoteFacts(Facts):
     refunded: MoneyFacts
     carried: MoneyFacts
     document: str
+    is_repaid_by_hand: bool = False
 
 
 class RefundFacts(Facts):

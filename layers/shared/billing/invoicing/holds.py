@@ -73,6 +73,11 @@ def must_stop(pending: Sequence[PendingInvoice], released_until: int) -> bool:
     return len(waiting) > INVOICES_AT_ONCE_MAX and waiting[0] is pending[0]
 
 
+def in_currency(pending: Sequence[PendingInvoice], currency: str) -> tuple[PendingInvoice, ...]:
+    """Returns those in one currency. What comes after a change of the currency is held, or not, for itself."""
+    return tuple(each for each in pending if each.draft.total.currency == currency)
+
+
 def total_of(pending: Sequence[PendingInvoice], currency: str) -> Money:
     """Returns the sum of the totals, with tax."""
     return Money(sum(each.draft.total.amount for each in pending), currency)

@@ -29,6 +29,7 @@ from billing.invoicing.payment_events import credit_note_facts, payment_events
 from billing.invoicing.records import BillingContext, InvoiceStore, PaymentChange, WholeInvoice
 from billing.invoicing.settings import InvoicingSettings
 from billing.kernel.events import EventType, RequestContext
+from billing.kernel.money import Money
 from billing.payments.charge_limits import ChargeObstacle, charge_obstacle
 from billing.payments.gateway import PaymentGateway
 from billing.payments.methods import Method
@@ -114,7 +115,8 @@ def issue_credit_note(
             raise
         return existing
     draft, correction, money = planned.draft, planned.correction, planned.money
-    credit = billing.credit + money.credit_balance
+    currency = draft.total.currency
+    credit = Money(billing.credit_in(currency) + money.credit_balance, currency)
     is_small = charge_obstacle(corrected.record.left, Method.CARD) is ChargeObstacle.TOO_SMALL
     pays = money.credit_balance or (payment.left and is_small)
     unpaid = store.unpaid(account, consistent=True) if pays else ()
@@ -122,7 +124,7 @@ def issue_credit_note(
     open_ones = [each for each in unpaid if each.invoice.number != number]
     still_open = after_changes(open_ones, others)
     paid = apply_credit(credit, still_open, today) if money.credit_balance else []
-    left = credit + sum(each.credit for each in paid)
+    left = Money(credit.amount + sum(each.credit for each in paid), currency)
     waiting = wait_for_credit(left, after_changes(still_open, paid), today) if money.credit_balance else []
     made: list[WholeInvoice] = []
 
@@ -135,7 +137,11 @@ def issue_credit_note(
         whole = WholeInvoice.new(issued, refunding)
         changes = [PaymentChange(corrected.record, money.payment), *merged(others, [*paid, *waiting])]
         issued_event = new_event(
-            EventType.CREDIT_NOTE_ISSUED, context, account=account, before=None, after=credit_note_facts(issued, money)
+            EventType.CREDIT_NOTE_ISSUED,
+            context,
+            account=account,
+            before=None,
+            after=credit_note_facts(issued, money, billing.currency),
         )
         store.correct(
             billing,

@@ -12,6 +12,7 @@ from dataclasses import asdict, replace
 from datetime import date, datetime, timedelta
 from itertools import count
 
+from billing.invoicing.begin_currency import begin_currency
 from billing.invoicing.due import InvoicingDue
 from billing.invoicing.dunning import charge_on, due_on, initial_payment
 from billing.invoicing.exchange_rates.rules import AwaitedRate
@@ -19,6 +20,7 @@ from billing.invoicing.holds import (
     INVOICES_AT_ONCE_MAX,
     InvoicingHold,
     PendingInvoice,
+    in_currency,
     must_stop,
     released_until,
     total_of,
@@ -42,6 +44,7 @@ from billing.kernel.events import Event, EventType, Facts, RequestContext, by_sy
 from billing.payments.methods import Method, PaymentProfile
 from billing.platform.events.new_event import new_event
 from billing.platform.retry import RetryBudget
+from billing.subscriptions.currency_changes import as_agreed
 
 NUMBER_SECONDS = 12.0
 """How long a run retries while other runs take the numbers. After that the queue delivers the account again."""
@@ -64,7 +67,8 @@ def issue_invoices(
     VAT number, or for an exchange rate, stays due. One read and one transaction for each due contract month and each
     further credit note, one more read for the first number of a process, one query where the running paid period is not
     stored yet, and one get for tax that is also in the seller's currency; the queries of next_take_back for a credit
-    note. Returns nothing for a deleted account. Raises ConcurrentChange.
+    note; one query and one transaction for a renewal with which the currency changes. Returns nothing for a deleted
+    account. Raises ConcurrentChange.
     """
     context = by_system(now, correlation, is_replay=is_replay)
     issued: list[str] = []
@@ -72,6 +76,8 @@ def issue_invoices(
         billing = store.billing_context(account)
         if billing is None or billing.due is None:
             break
+        if begin_currency(billing, context, store):
+            continue
         known, due = billing.subscriber.account, billing.due
         contract = known.contract
         today = contract.today(now)
@@ -126,7 +132,10 @@ def with_running_period(billing: BillingContext, store: InvoiceStore) -> Billing
 
 
 def pending_invoices(billing: BillingContext, today: date, settings: InvoicingSettings) -> tuple[PendingInvoice, ...]:
-    """What is due on `today` and not issued, oldest first; each takes from the credit what those before it leave."""
+    """What is due on `today` and not issued, oldest first; each takes from the credit what those before it leave.
+
+    Those from a renewal on with which the currency changes are in the new one.
+    """
     state = invoicing_state(billing, settings.seller, settings.unconfirmed)
     return () if state is None else tuple(invoices_to_come(state, today + timedelta(days=1)))
 
@@ -167,6 +176,7 @@ def state_when_due(
         policy,
         billing.exemptions,
         billing.one_offs.open,
+        as_agreed(billing.subscriber, billing.term),
     )
 
 
@@ -371,7 +381,8 @@ def _stopped(
     if billing.due is None or contract.month_of(today) - billing.due.month < INVOICES_AT_ONCE_MAX:
         return False  # a month has one invoice at most
     pending = pending_invoices(billing, today, settings)
-    if not must_stop(pending, released_until(billing.hold, contract.start)):
+    of_now = in_currency(pending, account.contract.currency)
+    if not of_now or not must_stop(pending, released_until(billing.hold, contract.start)):
         return False
     if billing.hold is not None and billing.hold.is_waiting(contract.start):
         return True
@@ -379,15 +390,15 @@ def _stopped(
         account=account.id,
         held_at=context.time,
         start=account.contract.start,
-        invoices=len(pending),
-        total=total_of(pending, account.contract.currency),
+        invoices=len(of_now),
+        total=total_of(of_now, account.contract.currency),
         version=0 if billing.hold is None else billing.hold.version,
     )
     facts = {
         "invoices": hold.invoices,
         "total": asdict(hold.total),
-        "since": pending[0].draft.since,
-        "until": pending[-1].draft.until,
+        "since": of_now[0].draft.since,
+        "until": of_now[-1].draft.until,
     }
     event = new_event(EventType.INVOICING_HELD, context, account=account.id, before=None, after=facts)
     store.hold(billing, hold, event)

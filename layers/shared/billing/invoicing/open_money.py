@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date
 from enum import StrEnum
 
@@ -38,15 +38,17 @@ class OpenDocument:
 
 @dataclass(frozen=True, slots=True)
 class OpenMoney:
-    """What is open of an account. `not_invoiced` is due, but its invoices wait for a decision of staff.
+    """What is open of an account in one currency. `not_invoiced` is due, but its invoices wait for a decision of staff.
 
-    `unassigned` is credit that no invoice holds, in minor units.
+    `unassigned` is credit that no invoice holds, in minor units. `others` is what is open in the currencies that the
+    contract had before; none for most accounts.
     """
 
     currency: str
     documents: tuple[OpenDocument, ...]
     not_invoiced: tuple[InvoiceDraft, ...] = ()
     unassigned: int = 0
+    others: tuple[OpenMoney, ...] = ()
 
     @property
     def to_invoice(self) -> Money:
@@ -55,24 +57,49 @@ class OpenMoney:
 
     @property
     def to_pay(self) -> Money:
-        """What the customer owes altogether, with what is not invoiced yet."""
+        """What the customer owes in this currency, with what is not invoiced yet."""
         return Money(self.to_invoice.amount + sum(each.to_pay for each in self.documents), self.currency)
 
     @property
     def to_repay(self) -> Money:
-        """What the vendor owes altogether."""
+        """What the vendor owes in this currency."""
         return Money(self.unassigned + sum(each.to_repay for each in self.documents), self.currency)
 
     @property
     def is_settled(self) -> bool:
         """Whether nothing is open."""
-        return not self.documents and not self.not_invoiced and not self.unassigned
+        return not self.documents and not self.not_invoiced and not self.unassigned and not self.others
 
 
 def open_money(
-    documents: Sequence[Document], credit: int, not_invoiced: Sequence[InvoiceDraft], currency: str, today: date
+    documents: Sequence[Document],
+    balances: Mapping[str, int],
+    not_invoiced: Sequence[InvoiceDraft],
+    currency: str,
+    today: date,
 ) -> OpenMoney:
-    """What is open of an account with these invoices and credit notes, oldest first, and this credit."""
+    """What is open of an account with these invoices and credit notes, oldest first, and credit `balances` by currency.
+
+    `currency` is that of the contract now.
+    """
+    former = dict.fromkeys([*(invoice.draft.total.currency for invoice, _ in documents), *balances])
+    found = (
+        _open_in(each, documents_in(each, documents), balances.get(each, 0), (), today)
+        for each in former
+        if each != currency
+    )
+    own = _open_in(currency, documents_in(currency, documents), balances.get(currency, 0), not_invoiced, today)
+    return replace(own, others=tuple(each for each in found if not each.is_settled))
+
+
+def documents_in(currency: str, documents: Sequence[Document]) -> tuple[Document, ...]:
+    """The invoices and credit notes in one currency."""
+    return tuple(each for each in documents if each[0].draft.total.currency == currency)
+
+
+def _open_in(
+    currency: str, documents: Sequence[Document], credit: int, not_invoiced: Sequence[InvoiceDraft], today: date
+) -> OpenMoney:
     held: dict[str | None, int] = {}
     for part in credit_parts(documents, credit, today):
         held[part.number] = held.get(part.number, 0) + part.amount

@@ -50,8 +50,12 @@ def written_off_events(changes: Iterable[PaymentChange], reason: str, context: R
     return events
 
 
-def credit_note_facts(note: IssuedInvoice, money: CreditNoteAllocation) -> Facts:
-    """The facts of a new credit note for its event, with what became of its money."""
+def credit_note_facts(note: IssuedInvoice, money: CreditNoteAllocation, currency_now: str | None = None) -> Facts:
+    """The facts of a new credit note for its event, with what became of its money.
+
+    `currency_now` is that of the contract where it may be another one by now: what is carried then pays no next
+    invoice, and is repaid by hand.
+    """
     draft, correction = note.draft, note.corrects
     if correction is None:
         raise ValueError("a credit note corrects something")
@@ -73,6 +77,7 @@ def credit_note_facts(note: IssuedInvoice, money: CreditNoteAllocation) -> Facts
         "refunded": asdict(Money(money.refunded_before + money.refunded, currency)),
         "carried": asdict(Money(money.credit_balance, currency)),
         "document": document_key(note.account, note.number, DocumentKind.PDF),
+        **({} if currency_now in {None, currency} else {"is_repaid_by_hand": True}),
     }
 
 

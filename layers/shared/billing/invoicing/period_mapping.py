@@ -35,7 +35,7 @@ def period_body(period: PaidPeriod, contract: Contract) -> str:
         "until_month": period.until_month,
         "fixed_through": period.fixed_through,
         "active_until": period.active_until,
-        "currency": contract.currency,
+        "currency": period.currency_in(contract),
         "discounts": discounts,
         "content": [
             [each.product, each.name, each.unit, [_step_body(step, contract, discounts) for step in each.steps]]

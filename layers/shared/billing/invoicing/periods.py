@@ -22,6 +22,7 @@ from billing.subscriptions.pricing import (
     changes_on,
     changes_within,
     contract_months,
+    currency_of,
     joined,
     lines_of,
     months_before,
@@ -102,6 +103,12 @@ class PaidPeriod:
         It is not where a function of an earlier release has fixed a month, or has reactivated the account.
         """
         return self.start == contract.start and self.fixed_through + 1 == due.month < self.until_month
+
+    def currency_in(self, contract: Contract) -> str:
+        """The currency in which the period is paid: that of its months, and without any that of the contract then."""
+        if self.content:
+            return currency_of(self.content[0])
+        return contract.currency_of(self.first_month) if self.start == contract.start else contract.currency
 
     @property
     def documents(self) -> tuple[Amounts, ...]:
@@ -204,12 +211,15 @@ def months_to_fix(
     while account.contract.month_start(due.month) < until:
         fixed = fix_month(account, subscription, due, period)
         yield fixed
-        due = fixed.following
-        if fixed.period is not None:
-            period = replace(
-                fixed.period,
-                invoiced=(*fixed.period.invoiced, PeriodInvoice(None, None, amounts_of(fixed.lines))),
-            )
+        due, period = fixed.following, invoiced_period(fixed, period)
+
+
+def invoiced_period(fixed: FixedMonth, before: PaidPeriod | None) -> PaidPeriod | None:
+    """Returns the running period after a month is fixed and what it has to invoice is invoiced."""
+    if fixed.period is None:
+        return before
+    of_month = PeriodInvoice(None, None, amounts_of(fixed.lines))
+    return replace(fixed.period, invoiced=(*fixed.period.invoiced, of_month))
 
 
 def owed_by_product(period: PaidPeriod, contract: Contract, subscription: Subscription | None) -> dict[str | None, int]:
@@ -352,7 +362,7 @@ def _differences(
             line,
             steps=steps_from(since, line.steps),
             instead_of=invoiced.get(line.product, ()),
-            net=Money(net, contract.currency),
+            net=replace(line.net, amount=net),
         )
         for line, net in differences
     )
@@ -369,17 +379,18 @@ def _owed(months: tuple[ProductMonths, ...], contract: Contract, period: PaidPer
     owed: dict[str | None, int] = {product: max(0, net) for product, net in adjusted.items() if product is not None}
     if None in adjusted:
         owed[None] = max(-sum(owed.values()), adjusted[None])
-    return tuple(replace(line, net=Money(owed[line.product], contract.currency)) for line in lines)
+    return tuple(replace(line, net=replace(line.net, amount=owed[line.product])) for line in lines)
 
 
 def _no_longer_owed(whole: tuple[ProductMonths, ...], contract: Contract, running: PaidPeriod) -> Iterator[InvoiceLine]:
     """A line of zero for each product that was invoiced or adjusted, and that the months do not contain any more."""
     owed = {each.product for each in whole}
+    currency = running.currency_in(contract)
     products = dict.fromkeys(product for amounts in running.documents for product, _ in amounts)
     products.update(dict.fromkeys(each.product for each in running.adjustments))
     for product in products:
         if product not in owed:
-            yield InvoiceLine(product, product or "", "", (), (), Money(0, contract.currency))
+            yield InvoiceLine(product, product or "", "", (), (), Money(0, currency))
 
 
 def _as_invoiced(subscription: Subscription, due: InvoicingDue, day: date) -> Subscription:

@@ -197,14 +197,16 @@ class _Booking:
         allocations = self._named() if asked.allocations is not None else self._oldest_first()
         self._require_booked(allocations)
         shared = self._shared(allocations)
-        credit = self._billing.credit + sum(each.credit for each in shared)
-        if credit != self._billing.credit:
-            self._require_credit_in_this_currency(credit - self._billing.credit)
+        before = self._billing.credit_in(asked.amount.currency)
+        credit = before + sum(each.credit for each in shared)
+        if credit != before:
+            self._require_credit_in_this_currency(credit - before)
         left = after(self._unpaid, shared)
-        paid = apply_credit(credit, left, self._today, shared) if credit > self._billing.credit else []
+        more = replace(asked.amount, amount=credit)
+        paid = apply_credit(more, left, self._today, shared) if credit > before else []
         credit += sum(each.credit for each in paid)
-        is_more = credit > self._billing.credit
-        waiting = wait_for_credit(credit, after(left, paid), self._today) if is_more else []
+        rest = replace(asked.amount, amount=credit)
+        waiting = wait_for_credit(rest, after(left, paid), self._today) if credit > before else []
         changes = merged(shared, [*paid, *waiting])
         transfer = Transfer(
             id=identity,
@@ -222,7 +224,7 @@ class _Booking:
             context,
             account=account.id,
             before=_before(self._billing, transfer, changes),
-            after=_after(transfer, changes, Money(credit, account.contract.currency)),
+            after=_after(transfer, changes, rest),
         )
         return transfer, changes, [event, *payment_events(changes, context, "")]
 
@@ -382,7 +384,7 @@ def _before(billing: BillingContext, transfer: Transfer, changes: Sequence[Payme
             for each in changes
             if each.record.invoice.number in named
         ],
-        "credit": asdict(Money(billing.credit, billing.subscriber.account.contract.currency)),
+        "credit": asdict(replace(transfer.amount, amount=billing.credit_in(transfer.amount.currency))),
     }
 
 

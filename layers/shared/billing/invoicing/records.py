@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from billing.accounts.information import Area, BillingDetails, CompanyDetails
 from billing.accounts.mapping import account_of, billing_from, company_from, vat_number_due_body
+from billing.accounts.records import account_item
 from billing.accounts.rules import Account, existing
+from billing.accounts.term_mapping import term_from, term_item
+from billing.accounts.terms import TermChange
 from billing.accounts.vat_number_due import VatNumberDue
+from billing.invoicing.balance_mapping import balance_body, other_credit_from
 from billing.invoicing.due import CollectionDue, InvoicingDue, invoicing_due_at
 from billing.invoicing.due_mapping import (
     collection_due_body,
@@ -54,7 +59,7 @@ from billing.platform.dynamodb import keys
 from billing.platform.dynamodb.bodies import parsed, text, without_version
 from billing.platform.dynamodb.item import Item
 from billing.platform.dynamodb.reader import Image, Reader, Row, Slice
-from billing.subscriptions.mapping import subscriber_from
+from billing.subscriptions.mapping import subscriber_from, subscription_body
 from billing.subscriptions.subscriber import Subscriber
 
 if TYPE_CHECKING:
@@ -85,6 +90,7 @@ _CONTEXT = (
     keys.PAGE_VAT_CHECK,
     keys.PAGE_TAX_EXEMPTIONS,
     keys.PAGE_ONE_OFFS,
+    keys.PAGE_TERM,
 )
 """The items of a billing context in the account's partition."""
 
@@ -97,12 +103,14 @@ class BillingContext:
     """All that an account's invoices are built from, as one read returns it.
 
     `due` is the next contract month to invoice, None where no invoices are scheduled. `credit` is the credit balance in
-    minor units, tax included. `collection` is the due item of an earlier release, None where there is none any more.
-    `period` is the running paid period as stored, `hold` whether invoicing waits for staff; either can be None.
+    minor units of the contract's currency, tax included; `other_credit` are the balances in the currencies that the
+    contract had before, which only invoices in these can use (decision 0045). `collection` is the due item of an
+    earlier release, None where there is none any more. `period` is the running paid period as stored, `hold` whether
+    invoicing waits for staff; either can be None.
     `vat_check` is the last check of a VAT number of the company, which may have had another number then.
     `reconcile_on` is the day of the next comparison of the books, None where none is due yet. `exemptions` are those
     from tax, `rates` the tax rates of staff for a seller outside of the EU, `one_offs` the charges and the goodwill
-    that are open.
+    that are open, `term` the newest change of the contract's term, None without one.
     """
 
     subscriber: Subscriber
@@ -120,6 +128,34 @@ class BillingContext:
     exemptions: Exemptions = NO_EXEMPTIONS
     rates: TaxRates = TaxRates()  # noqa: RUF009 - frozen
     one_offs: OneOffs = NO_ONE_OFFS
+    other_credit: Mapping[str, int] = field(default_factory=dict)
+    term: TermChange | None = None
+
+    @property
+    def currency(self) -> str:
+        """The currency of the contract now, and of `credit`."""
+        return self.subscriber.account.contract.currency
+
+    @property
+    def credits(self) -> dict[str, int]:
+        """The credit balance of each currency that is not zero, in minor units; the contract's currency first."""
+        return {each: credit for each, credit in {self.currency: self.credit, **self.other_credit}.items() if credit}
+
+    def credit_in(self, currency: str) -> int:
+        """The credit balance in a currency, in minor units."""
+        return self.credit if currency == self.currency else self.other_credit.get(currency, 0)
+
+    def with_credit_of(self, added: Iterable[Money]) -> BillingContext:
+        """The context after these amounts were added to its credit and written; itself where they change nothing."""
+        balances = Counter(self.other_credit)
+        balances[self.currency] = self.credit
+        for each in added:
+            balances[each.currency] += each.amount
+        own = balances.pop(self.currency)
+        others = {currency: credit for currency, credit in balances.items() if credit}
+        if (own, others) == (self.credit, self.other_credit):
+            return self
+        return replace(self, credit=own, other_credit=others, credit_version=self.credit_version + 1)
 
     def taxed_from(self, seller: Address) -> SellerAddress:
         """The seller's address with the tax rates of staff."""
@@ -191,9 +227,19 @@ class PaymentChange:
         return self.payment.entries[len(self.record.payment.entries) :]
 
     @property
+    def currency(self) -> str:
+        """The currency of the invoice."""
+        return self.record.invoice.total.currency
+
+    @property
     def credit(self) -> int:
-        """What the change adds to the account's credit, in minor units."""
+        """What the change adds to the account's credit in the invoice's currency, in minor units."""
         return self.payment.credit - self.record.payment.credit
+
+    @property
+    def added(self) -> Money:
+        """What the change adds to the account's credit."""
+        return Money(self.credit, self.currency)
 
     @property
     def written(self) -> InvoiceRecord:
@@ -459,7 +505,8 @@ class InvoiceStore(RateReads):
             set_reconciliation_due(write, context, new.payment.issued_on)
             for change in changes:
                 write_invoice(write, account, replace(change.record, payment=change.payment))
-            write_credit(write, context, context.credit + sum(each.credit for each in changes) + new.payment.credit)
+            added = [*(each.added for each in changes), Money(new.payment.credit, new.invoice.draft.total.currency)]
+            _write_balance(write, context, context.with_credit_of(added))
 
     def closed_periods(self, account: str) -> Iterator[tuple[PaidPeriod, str]]:
         """The paid periods of an account that have ended, the latest first, with their items as they are stored. One
@@ -659,7 +706,7 @@ class InvoiceStore(RateReads):
         with self._transaction() as write:
             write.check(keys.account(account.id), keys.PAGE_ACCOUNT, account.version)
             _write_changes(write, context, [change])
-        return replace(context, credit=context.credit + change.credit, credit_version=context.credit_version + 1)
+        return context.with_credit_of([change.added])
 
     def settle(self, context: BillingContext, changes: Sequence[PaymentChange], events: Sequence[Event]) -> None:
         """Writes new payments of invoices, what they change of the credit, and their events.
@@ -711,6 +758,45 @@ class InvoiceStore(RateReads):
             if event is not None:
                 key = _missing_rate_key(awaited, account)
                 write.record_with(event, lambda recorded: _missing_rate_item(key, recorded))
+
+    def begin_currency(self, context: BillingContext, after: Subscriber, change: TermChange, event: Event) -> None:
+        """Writes the account in another currency with its subscription, and the change that is in effect by that.
+
+        Credit that it has in that currency since an earlier change is its credit again. Raises ConcurrentChange when
+        the account, its subscription, the change, what is due, or what could be left in the old currency has changed:
+        credit, one-offs, the payment method. One transaction.
+        """
+        account, partition = after.account, keys.account(after.account.id)
+        others = dict(context.other_credit)
+        credit = others.pop(account.contract.currency, 0)
+        with self._transaction() as write:
+            write.replace(account_item(account), account.version)
+            item = Item(partition, keys.PAGE_SUBSCRIPTION, subscription_body(after.subscription))
+            write.replace(item, context.subscriber.subscription.version)
+            self._write_change(write, context, change)
+            if credit:
+                body = balance_body(credit, others)
+                write.replace(Item(partition, keys.BALANCE, body), context.credit_version)
+            else:
+                write.check(partition, keys.BALANCE, context.credit_version)
+            write.check(partition, keys.PAGE_ONE_OFFS, context.one_offs.version)
+            write.check(partition, keys.PAGE_PAYMENT_METHOD, context.profile.version)
+            write.record(event)
+
+    def lapse_currency(self, context: BillingContext, change: TermChange, event: Event) -> None:
+        """Writes that another currency has lapsed. Raises ConcurrentChange when the account, the change or what is due
+        has changed. One transaction."""
+        account = context.subscriber.account
+        with self._transaction() as write:
+            write.replace(account_item(account), account.version)
+            self._write_change(write, context, change)
+            write.record(event)
+
+    def _write_change(self, write: Transaction, context: BillingContext, change: TermChange) -> None:
+        account = context.subscriber.account
+        write.replace(term_item(account.id, change, account.contract), change.version)
+        if context.due is not None:
+            set_renewal_due(write, context, context.due)
 
     def schedule(self, context: BillingContext, due: InvoicingDue) -> None:
         """Writes the first due item of invoicing. Raises ConcurrentChange where one exists. One transaction."""
@@ -860,10 +946,19 @@ def write_period(write: Transaction, account: Account, period: PaidPeriod | None
 
 
 def write_credit(write: Transaction, context: BillingContext, credit: int) -> None:
-    """Writes the credit balance, in minor units, where it has changed."""
-    if credit != context.credit:
-        partition = keys.account(context.subscriber.account.id)
-        write.replace(Item(partition, keys.BALANCE, text({"credit": credit})), context.credit_version)
+    """Writes the credit balance in the contract's currency, in minor units, where it has changed."""
+    _write_balance(write, context, context.with_credit_of([Money(credit - context.credit, context.currency)]))
+
+
+def write_credit_of(write: Transaction, context: BillingContext, changes: Iterable[PaymentChange]) -> None:
+    """Writes what changes of invoices add to the credit balances of their currencies."""
+    _write_balance(write, context, context.with_credit_of(each.added for each in changes))
+
+
+def _write_balance(write: Transaction, context: BillingContext, after: BillingContext) -> None:
+    if after is not context:
+        body = balance_body(after.credit, after.other_credit)
+        write.replace(Item(keys.account(context.subscriber.account.id), keys.BALANCE, body), context.credit_version)
 
 
 def write_one_offs(write: Transaction, context: BillingContext, after: Settled, *, is_changed: bool = False) -> None:
@@ -881,7 +976,7 @@ def write_one_offs(write: Transaction, context: BillingContext, after: Settled, 
 def _write_changes(write: Transaction, context: BillingContext, changes: Sequence[PaymentChange]) -> None:
     for change in changes:
         write_invoice(write, context.subscriber.account, replace(change.record, payment=change.payment))
-    write_credit(write, context, context.credit + sum(change.credit for change in changes))
+    write_credit_of(write, context, changes)
 
 
 class _DueAlready(ConcurrentChange):
@@ -991,6 +1086,8 @@ def _context_from(rows: Mapping[tuple[str, str], Row], partition: str) -> Billin
         due=None if due is None else invoicing_due_from(due.body),
         credit=0 if balance is None else parsed(balance.body)["credit"],
         credit_version=0 if balance is None else balance.version,
+        other_credit=other_credit_from(balance),
+        term=term_from(rows.get((partition, keys.PAGE_TERM))),
         collection=None if collection is None else collection_due_from(collection.body),
         period=period_of(rows.get((partition, keys.PAGE_PERIOD))),
         hold=_hold_from(rows.get((partition, keys.HELD))),

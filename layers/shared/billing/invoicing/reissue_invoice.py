@@ -138,8 +138,9 @@ def reissue_invoice(
     unpaid = store.unpaid(account.id, consistent=True)
     others = without_intent(corrected.record, unpaid, context, gateway)
     still_open = after_changes([each for each in unpaid if each.invoice.number != number], others)
-    credit = billing.credit + planned.note.money.credit_balance - planned.draft.credit.amount
-    waiting = wait_for_credit(credit, still_open, today)
+    currency = planned.draft.total.currency
+    credit = billing.credit_in(currency) + planned.note.money.credit_balance - planned.draft.credit.amount
+    waiting = wait_for_credit(Money(credit, currency), still_open, today)
     made: list[WholeInvoice] = []
 
     def write(numbers: Sequence[NextNumber]) -> None:
@@ -168,7 +169,7 @@ def reissue_invoice(
                     context,
                     account=account.id,
                     before=None,
-                    after=credit_note_facts(note, money),
+                    after=credit_note_facts(note, money, billing.currency),
                 ),
                 new_event(
                     EventType.INVOICE_ISSUED,
@@ -218,7 +219,7 @@ def _plan(
         raise RuleViolation(Violation(("tax",), detail, FieldCode.NOT_ALLOWED))
     draft = _draft(invoice, note_draft, new_lines, tax, 0)
     money = _allocated(corrected, note_draft, correction, "", draft, today)
-    credit = billing.credit + money.credit_balance
+    credit = billing.credit_in(draft.total.currency) + money.credit_balance
     draft = _draft(invoice, note_draft, new_lines, tax, credit)
     draft = _in_sellers_currency(draft, note_draft, billing, invoice, settings, store)
     return PlannedCorrection(PlannedCreditNote(corrected, note_draft, correction, money), draft, period)

@@ -9,6 +9,7 @@ from billing.invoicing.holds import (
     NothingHeld,
     PendingInvoice,
     PendingInvoicesChanged,
+    in_currency,
     total_of,
 )
 from billing.invoicing.issue_invoices import pending_invoices, with_running_period
@@ -41,7 +42,8 @@ def preview_invoicing(
 ) -> InvoicingPreview:
     """Returns what is to be issued now. No read, but one query where the running paid period is not stored yet."""
     contract = billing.subscriber.account.contract
-    pending = pending_invoices(with_running_period(billing, store), contract.today(context.time), settings)
+    due = pending_invoices(with_running_period(billing, store), contract.today(context.time), settings)
+    pending = in_currency(due, contract.currency)
     hold = billing.hold if billing.hold is not None and billing.hold.start == contract.start else None
     return InvoicingPreview(pending, total_of(pending, contract.currency), hold)
 

@@ -109,7 +109,7 @@ def record_repayment(
         )
     if payment.is_credit_note and (payment.is_in_transit or attempt_under_way(payment.entries) is not None):
         raise RefundUnderWay
-    most = payment.left if payment.is_credit_note else max(0, min(payment.credit, billing.credit))
+    most = payment.left if payment.is_credit_note else max(0, min(payment.credit, billing.credit_in(amount.currency)))
     if amount.amount > most:
         raise RuleViolation(
             Violation(("amount", "amount"), f"No more than {most} is owed.", FieldCode.TOO_LARGE, {"max": most})

@@ -334,7 +334,7 @@ def _refunded_outside(found: _Found, refund: Refund, left: int) -> tuple[list[Pa
 
     It takes back first what was overpaid and is still credit.
     """
-    changes, credit = [], found.billing.credit
+    changes, credit = [], found.billing.credit_in(refund.amount.currency)
     for record in found.named:
         payment = record.payment
         share = min(left, refundable_of(payment.entries, refund.payment))

@@ -23,6 +23,7 @@ from billing.invoicing.records import BillingContext, InvoiceRecord, InvoiceStor
 from billing.invoicing.settings import InvoicingSettings
 from billing.invoicing.wording import less_owed
 from billing.kernel.events import EventType, RequestContext
+from billing.kernel.money import Money
 from billing.platform.events.new_event import new_event
 from billing.subscriptions.pricing import InvoiceLine
 
@@ -87,9 +88,10 @@ def write_take_back(
     note = _note(billing, take_back, number, settings)
     money = allocate_taken_back(corrected.invoice, corrected.payment, draft, note.number, today)
     refunding = refund_payment(today, money.refunded, money.refunded_payment, corrected.payment.method)
-    credit = billing.credit + money.credit_balance
+    currency = draft.total.currency
+    credit = Money(billing.credit_in(currency) + money.credit_balance, currency)
     paid = apply_credit(credit, take_back.unpaid, today) if money.credit_balance else []
-    left = credit + sum(each.credit for each in paid)
+    left = Money(credit.amount + sum(each.credit for each in paid), currency)
     settled = {each.record.invoice.number for each in paid}
     still_open = [each for each in take_back.unpaid if each.invoice.number not in settled]
     waiting = wait_for_credit(left, still_open, today) if money.credit_balance else []

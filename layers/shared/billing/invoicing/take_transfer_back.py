@@ -74,15 +74,13 @@ def take_transfer_back(
     account = billing.subscriber.account
     known = store.transfer(account.id, transfer)
     currency = known.amount.currency
-    credit_before = Money(billing.credit, account.contract.currency)
+    credit_before = Money(billing.credit_in(currency), currency)
     if known.taken_back is not None:
         return TakenBackTransfer(known, (), credit_before)
-    # Credit in another currency cannot make up for what this transfer has become.
-    usable = billing.credit if credit_before.currency == currency else 0
     today = account.contract.today(context.time)
     records = {each.invoice.number: each for each in store.summaries(account.id) if each.left.currency == currency}
     before = {number: each.payment for number, each in records.items()}
-    taking = TakingBack(dict(before), usable, today, known.reference, currency)
+    taking = TakingBack(dict(before), credit_before.amount, today, known.reference, currency)
     for share in known.shares:
         taking.take_back(share)
     unpaid = [each for each in records.values() if is_open(each)]
@@ -94,10 +92,10 @@ def take_transfer_back(
             is_cancelled = uncharged is not None and not payment.is_in_transit
             changes = merged(changes, [PaymentChange(records[number], new.without_intent() if is_cancelled else new)])
             changes = _with_others(changes, uncharged or [])
-    paid = apply_credit(taking.credit, after(unpaid, changes), today, changes) if taking.credit > 0 else []
+    freed = Money(taking.credit, currency)
+    paid = apply_credit(freed, after(unpaid, changes), today, changes) if freed.amount > 0 else []
     changes = merged(changes, paid)
-    left = taking.credit + sum(each.credit for each in paid) - usable
-    credit = Money(billing.credit + left, credit_before.currency)
+    credit = Money(freed.amount + sum(each.credit for each in paid), currency)
     is_charged = billing.profile.charged is not None
     again = tuple(
         _again(each, is_charged=is_charged) for each in changes if each.payment.left > each.record.payment.left

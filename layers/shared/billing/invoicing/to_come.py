@@ -12,7 +12,7 @@ from billing.invoicing.exemptions.rules import Exemptions
 from billing.invoicing.holds import PendingInvoice
 from billing.invoicing.invoices import BillingReason, InvoiceDraft, build_draft, credit_after
 from billing.invoicing.one_offs import OneOff, lines_of_one_offs, settled
-from billing.invoicing.periods import FixedMonth, PaidPeriod, months_to_fix
+from billing.invoicing.periods import FixedMonth, PaidPeriod, fix_month, invoiced_period
 from billing.invoicing.settings import UnconfirmedVatNumber
 from billing.invoicing.vat_numbers.rules import VatNumberCheck, tax_on_sale
 from billing.invoicing.vat_territories import Address
@@ -31,9 +31,11 @@ class InvoicingState:
     """All that decides what an account is invoiced next.
 
     `due` is the next contract month to invoice, `period` the running paid period as stored, None where there is none.
-    `credit` is the credit balance in minor units, tax included. `seller` is the address that the tax depends on.
+    `credit` is the credit balance in minor units, tax included, in the contract's present currency. `seller` is the
+    address that the tax depends on.
     `vat_check` and `policy` are the last check of the VAT number and the deployment's treatment of unconfirmed ones.
-    `exemptions` are those of the account. `one_offs` are the charges and the goodwill that are open.
+    `exemptions` are those of the account. `one_offs` are the charges and the goodwill that are open. `agreed` is the
+    account in another currency that is to come, None without one (billing.subscriptions.currency_changes.as_agreed).
     """
 
     subscriber: Subscriber
@@ -46,6 +48,7 @@ class InvoicingState:
     policy: UnconfirmedVatNumber | None
     exemptions: Exemptions
     one_offs: tuple[OneOff, ...] = ()
+    agreed: Subscriber | None = None
 
 
 def due_of(subscriber: Subscriber, period: PaidPeriod | None, today: date) -> InvoicingDue:
@@ -96,17 +99,35 @@ def one_offs_left(state: InvoicingState, until: date) -> tuple[OneOff, ...]:
 
 def _invoices(state: InvoicingState, until: date) -> Iterator[tuple[PendingInvoice, tuple[OneOff, ...]]]:
     """Each invoice to come with the one-offs that are open after it."""
-    account, subscription = state.subscriber.account, state.subscriber.subscription
-    for fixed in months_to_fix(account, subscription, state.due, state.period, until):
+    due, period = state.due, state.period
+    while True:
+        state = _in_currency_of(due.month, state)
+        account = state.subscriber.account
+        if account.contract.month_start(due.month) >= until:
+            break
+        fixed = fix_month(account, state.subscriber.subscription, due, period)
         if fixed.net > 0 or (state.one_offs and fixed.takes_one_offs):
             draft = draft_of(fixed, state)
             state = _after(state, draft)
             yield PendingInvoice(fixed.month, draft), state.one_offs
+        due, period = fixed.following, invoiced_period(fixed, period)
     ends = None if account.ending is None else account.ending.active_until
     if ends is not None and ends < until and state.one_offs:
         draft = draft_at_end(state, ends)
         state = _after(state, draft)
         yield PendingInvoice(account.contract.month_of(ends), draft), state.one_offs
+
+
+def _in_currency_of(month: int, state: InvoicingState) -> InvoicingState:
+    """What decides the invoices from a contract month on, if another currency holds by then that is agreed.
+
+    It lapses where something is left in the old one, as in the run (billing.invoicing.begin_currency).
+    """
+    if state.agreed is None or month < state.agreed.account.contract.terms[-1].from_month:
+        return state
+    if state.credit or state.one_offs:
+        return replace(state, agreed=None)
+    return replace(state, subscriber=state.agreed, agreed=None)
 
 
 def _after(state: InvoicingState, draft: InvoiceDraft) -> InvoicingState:
@@ -136,7 +157,7 @@ def draft_of(fixed: FixedMonth, state: InvoicingState) -> InvoiceDraft:
     The one-offs that were added before that day are on it, with its tax: an invoice has one tax point and one rate.
     """
     tax = tax_on_sale(state.seller, state.company, fixed.since, state.vat_check, state.policy, state.exemptions)
-    currency = state.subscriber.account.contract.currency
+    currency = state.subscriber.account.contract.currency_of(fixed.month)
     lines = fixed.lines
     if fixed.takes_one_offs:
         language = state.subscriber.language

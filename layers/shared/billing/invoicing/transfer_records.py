@@ -14,7 +14,7 @@ from billing.invoicing.records import (
     InvoiceStore,
     PaymentChange,
     set_reconciliation_due,
-    write_credit,
+    write_credit_of,
     write_invoice,
 )
 from billing.invoicing.transfers import BankTransfer, Reversal, Share, Transfer
@@ -76,7 +76,7 @@ class TransferStore(InvoiceStore):
                 set_reconciliation_due(write, context, max(moved_on))
             for change in changes:
                 write_invoice(write, account, replace(change.record, payment=change.payment))
-            write_credit(write, context, context.credit + sum(each.credit for each in changes))
+            write_credit_of(write, context, changes)
             for event in events:
                 write.record(event)
         return replace(transfer, version=transfer.version + 1)

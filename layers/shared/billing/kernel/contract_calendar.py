@@ -42,8 +42,10 @@ class Contract:
     `start` is the first day served. `interval_months` is one of INTERVALS_MONTHS. `currency` is a code of ISO 4217.
     `time_zone` is a name of the IANA database; it decides which day it is for this account.
 
-    Interval and currency are those of the first term. `terms` are the later ones, in their order; each begins with a
-    renewal of the one before it.
+    The interval is that of the first term. `terms` are the later ones, in their order; each begins with a renewal of
+    the one before it. The currency is that of the last term: a contract gets a term in another currency on its first
+    day only (decision 0045), so it is also the currency of the account's credit. `first_currency` is that of the first
+    term where it was another one, None otherwise.
     """
 
     start: date
@@ -51,6 +53,7 @@ class Contract:
     currency: str
     time_zone: str
     terms: tuple[Term, ...] = ()
+    first_currency: str | None = None
 
     def today(self, now: datetime) -> date:
         """The local day of this account at `now`, an aware instant."""
@@ -69,7 +72,10 @@ class Contract:
         last = self.terms[-1].from_month if self.terms else -1
         if term.from_month <= last or self.paid_period(term.from_month)[0] != term.from_month:
             raise ValueError(f"no term begins with month {term.from_month}")
-        return replace(self, terms=(*self.terms, term))
+        changed = replace(self, terms=(*self.terms, term))
+        if term.currency == self.currency:
+            return changed
+        return replace(changed, currency=term.currency, first_currency=self.first_currency or self.currency)
 
     def interval_of(self, month: int) -> int:
         """The number of months that the paid period of contract month `month` has."""
@@ -113,7 +119,7 @@ class Contract:
         for term in reversed(self.terms):
             if term.from_month <= month:
                 return term.from_month, term.interval_months, term.currency
-        return 0, self.interval_months, self.currency
+        return 0, self.interval_months, self.first_currency or self.currency
 
 
 @dataclass(frozen=True, slots=True)

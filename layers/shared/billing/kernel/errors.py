@@ -25,6 +25,7 @@ accounts.rules                  AccountExists, LastAdmin
 scaling.reviews.rules           NoSuccessManager, ReviewNotYet, ReviewOpen, SlotTaken
 payments.methods                SetupSuperseded
 subscriptions.changes           EndChanged, LastProduct, NotEnding
+subscriptions.currency_changes  CurrencyPending
 subscriptions.version_changes   NoVersionPending, ProductOfVersion, VersionBetweenRenewals,
                                 VersionDayChanged
 usage.corrections               AccountClosed, CorrectionConflict

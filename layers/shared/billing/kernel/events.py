@@ -61,6 +61,7 @@ class EventType(StrEnum):
     CATALOGUE_VERSION_ANNOUNCED = "catalogue_version.announced"
     CATALOGUE_VERSION_POSTPONED = "catalogue_version.postponed"
     CATALOGUE_VERSION_WITHDRAWN = "catalogue_version.withdrawn"
+    CONTRACT_CURRENCY_CHANGED = "contract_currency.changed"
     CONTRACT_TERM_AGREED = "contract_term.agreed"
     CONTRACT_TERM_ENDED = "contract_term.ended"
     CONTRACT_TERM_PROPOSED = "contract_term.proposed"

@@ -26,7 +26,7 @@ class Screen(StrEnum):
     LOG = "log"
 
 
-EDITED = frozenset({"company", "billing", "contact", "payment"})
+EDITED = frozenset({"company", "billing", "contact", "payment", "term"})
 """The parts of Screen.BILLING that are edited on a screen of their own."""
 
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 from billing.accounts.rules import Account
+from billing.accounts.term_mapping import term_from
+from billing.accounts.terms import TermChange
 from billing.kernel.errors import StaleVersion
 from billing.kernel.events import Event
 from billing.kernel.schedules import Job
@@ -26,11 +28,13 @@ from billing.usage.totals import UsageReads
 
 @dataclass(frozen=True, slots=True)
 class AutoscalingState:
-    """The state of an account for autoscaling, without its usage. `due` is None before it is scheduled."""
+    """The state of an account for autoscaling, without its usage. `due` is None before it is scheduled, `term` without
+    a change of the contract's term."""
 
     subscriber: Subscriber
     settings: AutoscalingSettings
     due: AutoscalingDue | None
+    term: TermChange | None = None
 
 
 class AutoscalingStore(UsageReads):
@@ -44,6 +48,7 @@ class AutoscalingStore(UsageReads):
             keys.PAGE_SUBSCRIPTION,
             keys.PAGE_PERIOD,
             keys.PAGE_BILLING,
+            keys.PAGE_TERM,
             keys.AUTOSCALING,
             keys.due(Job.AUTOSCALING),
         )
@@ -56,6 +61,7 @@ class AutoscalingStore(UsageReads):
             subscriber,
             _settings_from(rows.get((partition, keys.AUTOSCALING))),
             None if due is None else due_from(due.body),
+            term_from(rows.get((partition, keys.PAGE_TERM))),
         )
 
     def decide(

@@ -43,6 +43,7 @@ from billing.scaling.tier_changes import (
     versions_after,
 )
 from billing.subscriptions.catalogue import Catalogue, Tier, price_per_month
+from billing.subscriptions.currency_changes import as_agreed
 from billing.subscriptions.rules import Line, Subscription
 from billing.subscriptions.subscriber import Subscriber
 from billing.usage.rules import CLOSED_MONTHS, Daily, month_before, month_of
@@ -174,7 +175,7 @@ def _decide(
         if product.effective_on is not None:
             change = tier_change(product, tiers, account.contract)
             after = replace(state.subscriber, subscription=subscription).change_tiers((change,), today)
-            facts = _move_facts(product, line, tiers, account, subscription, after, store, taxes(account.id))
+            facts = _move_facts(product, line, tiers, state, subscription, after, store, taxes(account.id))
             events.append(_account_event(EventType.SUBSCRIPTION_AUTOSCALED, account, facts, context))
             subscription = after
         new_alert = _alert(state, product, signed, daily, catalogues, store)
@@ -228,7 +229,7 @@ def _move_facts(
     product: ProductDecision,
     line: Line,
     tiers: tuple[Tier, ...],
-    account: Account,
+    state: AutoscalingState,
     before: Subscription,
     after: Subscription,
     store: AutoscalingStore,
@@ -236,8 +237,11 @@ def _move_facts(
 ) -> Facts:
     if product.effective_on is None:
         raise ValueError("only a move changes the next invoice")
-    decision = product.decision
-    costs = tier_change_cost(before, after, account.contract, product.effective_on)
+    decision, account = product.decision, state.subscriber.account
+    without, moved = (_as_agreed(state, each) for each in (before, after))
+    contract = moved.account.contract
+    costs = tier_change_cost(without.subscription, moved.subscription, contract, product.effective_on)
+    currency = contract.currency_of(contract.month_of(product.effective_on))
     return {
         "decision": decision_name(product.month, product.product),
         "reason": decision.reason,
@@ -250,7 +254,7 @@ def _move_facts(
         "weeks": [{"first_day": each.first_day, "pace": as_hundredths(each.pace)} for each in decision.weeks],
         "weeks_above": decision.weeks_above,
         "before": {"up_to": line.up_to, "price": asdict(line.price)},
-        "after": _tier(tiers[decision.target], account.contract.currency),
+        "after": _tier(tiers[decision.target], currency),
         "effective_on": product.effective_on,
         "extra": costs.extra and asdict(costs.extra),
         "adds": _adds(costs, product.effective_on, tax),
@@ -259,6 +263,12 @@ def _move_facts(
         "ask": store.success_manager(account),
         "replaces_agreed": line.agreed,
     }
+
+
+def _as_agreed(state: AutoscalingState, subscription: Subscription) -> Subscriber:
+    """The account with a subscription, as its invoices to come are made: in another currency if that is agreed."""
+    subscriber = replace(state.subscriber, subscription=subscription)
+    return as_agreed(subscriber, state.term) or subscriber
 
 
 def _adds(costs: TierChangeCost, effective_on: date, tax: TaxToCome) -> Facts:

@@ -287,7 +287,7 @@ def tier_change_cost(
     extra = None
     if month != paid_month:
         with_move, without = (amount_per_charge(each, contract, paid_month) for each in (after, before))
-        extra = Money(with_move.amount - without.amount, contract.currency)
+        extra = Money(with_move.amount - without.amount, with_move.currency)
     next_month, next_on = contract.next_charge(effective_on)
     return TierChangeCost(
         extra=extra,

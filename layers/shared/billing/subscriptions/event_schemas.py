@@ -157,40 +157,84 @@ class CatalogueVersionWithdrawn(
 
 
 class IntervalFacts(Facts):
-    """How many months are paid at once."""
+    """How many months are paid at once. `currency` is None where the term has the same one, as in most events."""
 
     interval_months: int
+    currency: str | None = None
 
 
 class TermFacts(IntervalFacts):
-    """A change of the contract's term from `since` on, a renewal. `interval_before` holds until then."""
+    """A change of the contract's term from `since` on, a renewal. `interval_before` holds until then, and so does
+    `currency_before`; both currencies are None where it stays."""
 
     term: str
     interval_before: int
     since: date
     reason: str
+    currency_before: str | None = None
 
 
 class TermChangeFacts(TermFacts):
-    """`invoices` are those to come up to that renewal, `invoices_without` the same without the change."""
+    """`invoices` are those to come up to that renewal, `invoices_without` the same without the change.
+
+    Another currency has the `lines` with their prices before and after it, and the `last_day_to_avoid_it`: a
+    cancellation up to and including that day avoids the renewal. None in every other one.
+    """
 
     invoices: list[InvoiceToComeFacts]
     invoices_without: list[InvoiceToComeFacts]
+    lines: tuple[RepricedLineFacts, ...] | None = None
+    last_day_to_avoid_it: date | None = None
 
 
 class TermOutcomeFacts(Facts):
-    """`is_cancelled` says that the account was cancelled by then: nothing is paid any more from the day on."""
+    """`is_cancelled` says that the account was cancelled by then: nothing is paid any more from the day on. `left` is
+    what was left in the old currency where another one has lapsed because of that."""
 
     outcome: Literal["taken_back", "replaced", "lapsed"]
     is_cancelled: bool
+    left: tuple[
+        Literal[
+            "cancelled",
+            "credit",
+            "unpaid-invoice",
+            "refund-under-way",
+            "disputed-payment",
+            "one-off",
+            "agreed-price",
+            "fixed-discount",
+            "payment-method",
+            "no-price",
+            "catalogue-version",
+        ],
+        ...,
+    ] = ()
+
+
+class CurrencyFacts(Facts):
+    """The currency of a contract."""
+
+    currency: str
+
+
+class NewCurrencyFacts(TermFacts):
+    """A term in another currency that has begun, with the prices of each product before and after it."""
+
+    lines: tuple[RepricedLineFacts, ...]
+
+
+class ContractCurrencyChanged(AccountEvent[Literal["contract_currency.changed"], CurrencyFacts, NewCurrencyFacts]):
+    """The contract is paid in another currency from this renewal on. What was invoiced before stays in the old one."""
 
 
 class ContractTermProposed(AccountEvent[Literal["contract_term.proposed"], IntervalFacts, TermChangeFacts]):
-    """Staff have proposed a longer term. It waits for an admin's consent, and lapses when its renewal comes."""
+    """Staff have proposed a longer term, or another currency. It waits for an admin's consent, and lapses when its
+    renewal comes."""
 
 
 class ContractTermAgreed(AccountEvent[Literal["contract_term.agreed"], IntervalFacts, TermChangeFacts]):
-    """The contract is paid for other months at once from a renewal on: an admin has agreed, or it is shorter."""
+    """The contract is paid for other months at once from a renewal on: an admin has agreed, or it is shorter. Another
+    currency holds from then on if nothing is left in the old one."""
 
 
 class ContractTermEnded(AccountEvent[Literal["contract_term.ended"], TermFacts, TermOutcomeFacts]):

@@ -80,7 +80,7 @@ def contract_months(
 ) -> tuple[ProductMonths, ...]:
     """Returns what the contract months from `first_month` and before `until_month` contain, by product.
 
-    Each contract month has the tiers and discounts of its first day.
+    Each contract month has the tiers and discounts of its first day. All of them are paid in one currency.
     """
     days = [contract.month_start(month) for month in range(first_month, until_month + 1)]
     found = [
@@ -88,7 +88,7 @@ def contract_months(
         for line in subscription.lines
         if (steps := _product_steps(subscription, line, days))
     ]
-    on_the_whole = _steps_on_the_whole(subscription, contract.currency, days)
+    on_the_whole = _steps_on_the_whole(subscription, contract.currency_of(first_month), days)
     if on_the_whole:
         found.append(ProductMonths(None, "", "", on_the_whole))
     return tuple(found)
@@ -163,7 +163,7 @@ def amount_of_last(line: InvoiceLine, months: int) -> int:
 def lines_of(months: tuple[ProductMonths, ...], contract: Contract) -> tuple[InvoiceLine, ...]:
     """Returns what these months cost: a line per product, and one for the discounts on the whole (DESIGN 3.3.2).
 
-    Amounts are rounded once per line.
+    Amounts are rounded once per line. Their currency is that of the steps: the contract may have another one since.
     """
     lines: list[InvoiceLine] = []
     for each in months:
@@ -173,8 +173,13 @@ def lines_of(months: tuple[ProductMonths, ...], contract: Contract) -> tuple[Inv
             net = -min(total, rounded(_off_the_whole(each, months, contract)))
         else:
             net = rounded(_price_of(each.steps))
-        lines.append(InvoiceLine(each.product, each.name, each.unit, each.steps, (), Money(net, contract.currency)))
+        lines.append(InvoiceLine(each.product, each.name, each.unit, each.steps, (), Money(net, currency_of(each))))
     return tuple(lines)
+
+
+def currency_of(months: ProductMonths) -> str:
+    """The currency in which months of a product are paid."""
+    return months.steps[0].price.currency
 
 
 def period_lines(subscription: Subscription, contract: Contract, first_month: int) -> tuple[InvoiceLine, ...]:
@@ -185,7 +190,8 @@ def period_lines(subscription: Subscription, contract: Contract, first_month: in
 
 def amount_per_charge(subscription: Subscription, contract: Contract, first_month: int) -> Money:
     """Returns the net amount of the paid period that begins with contract month `first_month`."""
-    return Money(sum(line.net.amount for line in period_lines(subscription, contract, first_month)), contract.currency)
+    net = sum(line.net.amount for line in period_lines(subscription, contract, first_month))
+    return Money(net, contract.currency_of(first_month))
 
 
 def changes_within(subscription: Subscription, contract: Contract, first_month: int) -> tuple[str, ...]:

@@ -194,16 +194,21 @@ def version_facts(subscription: Subscription, change: VersionChange) -> Facts:
         "version": change.version,
         "effective_on": change.effective_on,
         "last_day_to_avoid_it": change.cancel_by,
-        "lines": [
-            {
-                "product": {"product": each.before.product, "name": each.before.name, "unit": each.before.unit},
-                "before": _tier_facts(each.before),
-                "after": _tier_facts(each.after),
-                "agreed": each.after.agreed,
-            }
-            for each in repriced(subscription, change)
-        ],
+        "lines": line_facts(repriced(subscription, change)),
     }
+
+
+def line_facts(lines: tuple[RepricedLine, ...]) -> list[Facts]:
+    """Lines before and after a change of their prices, as events have them."""
+    return [
+        {
+            "product": {"product": each.before.product, "name": each.before.name, "unit": each.before.unit},
+            "before": _tier_facts(each.before),
+            "after": _tier_facts(each.after),
+            "agreed": each.after.agreed,
+        }
+        for each in lines
+    ]
 
 
 def _tier_facts(line: Line) -> Facts:

@@ -200,6 +200,18 @@ def end_account(
         last_stage = state.due.stage
 
 
+def follow_term(account: str, *, now: datetime, store: CancellationStore) -> bool:
+    """Makes the renewal notice of an account follow a change of its term that a run of invoicing has ended or made;
+    returns whether it did. One read, and one transaction where it returns True. Raises ConcurrentChange."""
+    state = store.state(account)
+    if state is None or state.term is None or state.term.follow_at is None:
+        return False
+    contract = state.subscriber.account.contract
+    due = first_notice(contract, contract.today(now))
+    store.follow_term(state.subscriber.account, replace(state.term, follow_at=None), due)
+    return True
+
+
 def schedule_notice(account: str, *, now: datetime, store: CancellationStore) -> bool:
     """Schedules the renewal notice of an active account that has no stage of its end due; returns whether it did.
 
@@ -295,8 +307,9 @@ def _renewal_facts(
     """A renewal to come and its invoice, before credit; zero where nothing is to be invoiced."""
     contract = state.subscriber.account.contract
     month = contract.month_of(on)
-    to_come = invoices_to_come(state.invoicing(today, seller, policy), on + timedelta(days=1))
-    nothing = Money(0, contract.currency)
+    invoicing = state.invoicing(today, seller, policy)
+    to_come = invoices_to_come(invoicing, on + timedelta(days=1))
+    nothing = Money(0, (invoicing.agreed or invoicing.subscriber).account.contract.currency_of(month))
     net, tax, total = next(
         ((each.draft.net, each.draft.tax_amount, each.draft.total) for each in to_come if each.month == month),
         (nothing, nothing, nothing),

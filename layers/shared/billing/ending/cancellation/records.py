@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import TYPE_CHECKING
 
@@ -11,9 +11,12 @@ from billing.accounts.information import Area, CompanyDetails
 from billing.accounts.mapping import company_from, user_from
 from billing.accounts.records import account_item
 from billing.accounts.rules import Account, User
+from billing.accounts.term_mapping import term_from, term_item
+from billing.accounts.terms import TermChange
 from billing.ending.cancellation.rules import Cancellation, DueCharge, Reason, Requester
 from billing.ending.due import EndingDue, EndingStage, next_notice
 from billing.ending.due_mapping import stage_body, stage_from
+from billing.invoicing.balance_mapping import other_credit_from
 from billing.invoicing.due import InvoicingDue
 from billing.invoicing.due_mapping import invoicing_due_from
 from billing.invoicing.exemptions.mapping import exemptions_of
@@ -34,6 +37,7 @@ from billing.platform.dynamodb import keys
 from billing.platform.dynamodb.bodies import Body, parsed, text
 from billing.platform.dynamodb.item import Item
 from billing.platform.dynamodb.reader import Row, Slice
+from billing.subscriptions.currency_changes import as_agreed
 from billing.subscriptions.mapping import subscriber_from
 from billing.subscriptions.subscriber import Subscriber
 from billing.usage.totals import UsageReads
@@ -49,8 +53,9 @@ class CancellationState:
 
     `invoicing_due` is the next contract month to invoice, `period` the running paid period as stored, `vat_check` the
     last check of a VAT number. Each can be None. `company_version` counts the changes of the company. `credit` is the
-    credit balance in minor units. `has_open_review` says whether a review is booked and not decided. `exemptions` are
-    those from tax, `one_offs` the charges and the goodwill that are open.
+    credit balance in minor units, `other_credit` those in currencies that the contract had before. `has_open_review`
+    says whether a review is booked and not decided. `exemptions` are those from tax, `one_offs` the charges and the
+    goodwill that are open, `term` the newest change of the contract's term.
     """
 
     subscriber: Subscriber
@@ -65,6 +70,13 @@ class CancellationState:
     has_open_review: bool = False
     exemptions: Exemptions = NO_EXEMPTIONS
     one_offs: OneOffs = NO_ONE_OFFS
+    other_credit: Mapping[str, int] = field(default_factory=dict)
+    term: TermChange | None = None
+
+    @property
+    def credits(self) -> dict[str, int]:
+        """The credit balance of each currency, in minor units; that of the contract's currency first."""
+        return {self.subscriber.account.contract.currency: self.credit, **self.other_credit}
 
     def invoicing(self, today: date, seller: Address, policy: UnconfirmedVatNumber | None) -> InvoicingState:
         """What decides the account's next invoices. They are shown before credit."""
@@ -80,6 +92,7 @@ class CancellationState:
             policy,
             self.exemptions,
             self.one_offs.open,
+            as_agreed(self.subscriber, self.term),
         )
 
 
@@ -122,6 +135,7 @@ class CancellationStore(UsageReads):
             keys.PAGE_VAT_CHECK,
             keys.PAGE_TAX_EXEMPTIONS,
             keys.PAGE_ONE_OFFS,
+            keys.PAGE_TERM,
             company,
         )
         sort_keys = (*page, keys.CANCELLATION, keys.BALANCE, keys.REVIEW_OPEN, due, renewal)
@@ -146,6 +160,8 @@ class CancellationStore(UsageReads):
             (partition, keys.REVIEW_OPEN) in rows,
             exemptions_of(rows.get((partition, keys.PAGE_TAX_EXEMPTIONS))),
             one_offs_of(rows.get((partition, keys.PAGE_ONE_OFFS))),
+            other_credit_from(balance),
+            term_from(rows.get((partition, keys.PAGE_TERM))),
         )
 
     def cancellations(
@@ -216,6 +232,18 @@ class CancellationStore(UsageReads):
             write.delete(keys.account(account.id), keys.CANCELLATION)
             ending_due(write, account, next_notice(account.contract, today))
             write.record(event)
+
+    def follow_term(self, account: Account, change: TermChange, due: EndingDue | None) -> None:
+        """Saves that the end of an account follows a change of its term: an active one has its next renewal notice by
+        the contract as it is. One transaction.
+
+        Raises ConcurrentChange if the account or the change is no longer at its version.
+        """
+        with self._transaction() as write:
+            write.check(keys.account(account.id), keys.PAGE_ACCOUNT, account.version)
+            write.replace(term_item(account.id, change, account.contract), change.version)
+            if account.ending is None:
+                ending_due(write, account, due)
 
     def schedule(self, account: Account, due: EndingDue) -> None:
         """Makes a stage of an account's end due. One transaction.

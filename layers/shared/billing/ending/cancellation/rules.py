@@ -152,7 +152,8 @@ def consequences(state: InvoicingState, today: date, retention_days: int = RETEN
     ends = terminated(contract, today)
     purge_on = ends.active_until + timedelta(days=retention_days)
     ending = replace(account, ending=Ending("", ends.active_until, purge_on))
-    state = replace(state, subscriber=replace(state.subscriber, account=ending))
+    # A cancelled account keeps its currency.
+    state = replace(state, subscriber=replace(state.subscriber, account=ending), agreed=None)
     until = ends.active_until + timedelta(days=1)
     charges = tuple(
         DueCharge(max(today, each.draft.since), each.draft.net, each.draft.tax_amount, each.draft.total)

@@ -168,12 +168,20 @@ class CancellationsView(View):
     next_cursor: str | None
 
 
+class OpenInCurrencyView(View):
+    """What is open in a currency that the contract had before: as `to_pay` and `to_repay` of the cancellation."""
+
+    to_pay: MoneyView
+    to_repay: MoneyView
+
+
 class CancellationView(View):
     """Where the account stands: `preview` while it is not cancelled, `receipt` once it is.
 
     `reasons` are those to choose from; `products_in_use` were used in the last seven days. `to_pay` is open of issued
-    invoices today, and stays owed after the end; `to_repay` is credit, which the end gives back. `pending_version` is
-    an announced change of prices, with the last day on which a cancellation avoids it; null without one.
+    invoices today, and stays owed after the end; `to_repay` is credit, which the end gives back. `others` is what is
+    open in currencies that the contract had before. `pending_version` is an announced change of prices, with the last
+    day on which a cancellation avoids it; null without one.
     """
 
     status: Status
@@ -183,6 +191,7 @@ class CancellationView(View):
     products_in_use: list[str]
     to_pay: MoneyView
     to_repay: MoneyView
+    others: list[OpenInCurrencyView]
     pending_version: PendingVersionView | None
 
 

@@ -112,7 +112,25 @@ def claims_of(
     kept_at: datetime,
     years: int,
 ) -> tuple[OpenClaim, ...]:
-    """The claims that are kept of an account, in the order of its documents."""
+    """The claims that are kept of an account, in the order of its documents, those in its present currency first."""
+    claims = _claims_in(account, receipt, receipt, language, documents, open_money, kept_at, years)
+    for each in open_money.others:
+        rest = f"{receipt}-{each.currency}"
+        claims += _claims_in(account, receipt, rest, language, documents, each, kept_at, years)
+    return tuple(claims)
+
+
+def _claims_in(
+    account: str,
+    receipt: str,
+    rest: str,
+    language: str,
+    documents: Sequence[tuple[IssuedInvoice, InvoicePayment]],
+    open_money: OpenMoney,
+    kept_at: datetime,
+    years: int,
+) -> list[OpenClaim]:
+    """The claims in one currency. `rest` is the id of the one that belongs to no document."""
     today = kept_at.date()
     by_number = {invoice.number: (invoice, payment) for invoice, payment in documents}
     claims = []
@@ -136,7 +154,7 @@ def claims_of(
         arose_on = min((each.since for each in open_money.not_invoiced), default=today)
         claims.append(
             OpenClaim(
-                id=receipt,
+                id=rest,
                 account=account,
                 receipt=receipt,
                 kept_at=kept_at,
@@ -148,7 +166,7 @@ def claims_of(
                 drafts=open_money.not_invoiced,
             )
         )
-    return tuple(claims)
+    return claims
 
 
 def unknown_claim(

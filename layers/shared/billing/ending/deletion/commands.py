@@ -319,8 +319,8 @@ def _keep_residue(purge: Purge, correlation: str, purger: Purger) -> Purge:
     currency = purge.currency or next((invoice.draft.total.currency for invoice, _ in documents), "")
     if not currency:  # a deletion of an earlier release, of which no invoice is left
         return purger.purges.keep(purge, (), is_all=True)
-    credit, began_at = purger.purges.credit(purge.account), purge.began_at
-    open_now = open_money(documents, credit, purge.not_invoiced, currency, began_at.date())
+    balances, began_at = purger.purges.credits(purge.account, currency), purge.began_at
+    open_now = open_money(documents, balances, purge.not_invoiced, currency, began_at.date())
     claims = claims_of(purge.account, purge.receipt, purge.language, documents, open_now, began_at, purger.claim_years)
     kept = {claim for claim, _, _ in purge.kept}
     missing = [each for each in claims if each.id not in kept]

@@ -20,6 +20,7 @@ from billing.ending.deletion.claims import Note, OpenClaim, direction
 from billing.ending.deletion.rules import NotAsked, Receipt
 from billing.ending.due import EndingStage
 from billing.ending.due_mapping import stage_from
+from billing.invoicing.balance_mapping import other_credit_from
 from billing.invoicing.invoices import InvoiceDraft
 from billing.invoicing.mapping import archived_body, draft_from
 from billing.invoicing.records import DOCUMENTS_AT_ONCE, stored_documents
@@ -180,10 +181,12 @@ class PurgeStore(LogInStore):
 
         return open_review_of(self._reads, account)
 
-    def credit(self, account: str) -> int:
-        """The credit of an account whose deletion has begun, in minor units. One get."""
+    def credits(self, account: str, currency: str) -> dict[str, int]:
+        """The credit of an account whose deletion has begun, in minor units by currency; `currency` is the contract's.
+        One get."""
         row = self._reads.get(keys.account(account), keys.BALANCE)
-        return 0 if row is None else int(parsed(row.body)["credit"])
+        own = 0 if row is None else int(parsed(row.body)["credit"])
+        return {currency: own, **other_credit_from(row)}
 
     def keep(
         self,

@@ -97,6 +97,7 @@ def new_contract(contract: Contract, ended: date, today: date) -> Contract:
         interval_months=contract.interval_of(month),
         currency=contract.currency_of(month),
         terms=(),
+        first_currency=None,
     )
 
 

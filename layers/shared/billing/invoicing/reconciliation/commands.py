@@ -130,6 +130,7 @@ def _books(recorded: RecordedBooks, settings: InvoicingSettings) -> Books:
         closed=recorded.closed,
         documents=recorded.documents,
         credit=context.credit,
+        other_credit=context.other_credit,
         transfers=recorded.transfers,
         is_waiting=_is_waiting(recorded, context.hold, settings),
         one_offs=recorded.one_offs,

@@ -124,7 +124,8 @@ class Books:
     """All that Livello has of an account's money, as it was read at once.
 
     `due` is the next contract month to invoice, and `running` the running paid period; either may be None. `closed` are
-    the periods before. `credit` is the stored balance in minor units. `is_waiting` says that invoicing waits for
+    the periods before. `credit` is the stored balance in minor units, `other_credit` those in the currencies that the
+    contract had before. `is_waiting` says that invoicing waits for
     staff, for a VAT number or for an exchange rate, each of which has a list of its own. `one_offs` are all charges and
     goodwill of the account, open or closed.
     """
@@ -139,6 +140,7 @@ class Books:
     is_waiting: bool = False
     transfers: tuple[Transfer, ...] = ()
     one_offs: tuple[OneOff, ...] = ()
+    other_credit: Mapping[str, int] = field(default_factory=dict)
 
     def entries(self, *kinds: EntryKind) -> Iterator[tuple[BookedDocument, Entry]]:
         """The entries of these kinds, each with its document, oldest document first."""
@@ -493,8 +495,8 @@ def _periods(books: Books) -> Iterator[Finding]:
     documents = {document.number: document for document in books.documents}
     periods = [*books.closed, *([] if books.running is None else [books.running])]
     known = {each.number for period in periods for each in _documents_of(period)}
-    currency = books.account.contract.currency
     for period in periods:
+        currency = period.currency_in(books.account.contract)
         subject = f"{period.contract}-{period.first_month}"
         for each in _documents_of(period):
             document = documents.get(each.number or "")
@@ -551,12 +553,13 @@ def _one_offs(books: Books) -> Iterator[Finding]:
     documents = {document.number: document for document in books.documents}
     lines = {(each.one_off, document.number): each for document in books.documents for each in document.one_offs}
     marked = {(one_off.id, use.number): use.amount for one_off in books.one_offs for use in one_off.uses if use.number}
-    currency = books.account.contract.currency
+    own = books.account.contract.currency
     for (identity, number), amount in marked.items():
         document, line = documents.get(number), lines.get((identity, number))
         is_read = document is None or document.lines is not None
         if is_read and (line is None or line.amount != amount):
             found = "no document" if document is None else "another line"
+            currency = own if document is None else document.currency
             said = None if line is None else Money(line.amount, currency)
             subject = f"{identity} {number}"
             expected = Money(amount, currency)
@@ -568,25 +571,28 @@ def _one_offs(books: Books) -> Iterator[Finding]:
         if replaced[identity]:
             replaced[identity] -= 1
             continue
-        found_amount = Money(line.amount, currency)
+        found_amount = Money(line.amount, documents[number].currency)
         subject = f"{identity} {number}"
         yield _finding(
             books, Rule.ONE_OFF_DIFFERS, subject, number, "no line of it", "a line", found_amount=found_amount
         )
     for one_off in books.one_offs:
         if one_off.left < 0 or (one_off.mark is Mark.INVOICED and one_off.left):
-            left = Money(one_off.left, currency)
+            left = Money(one_off.left, one_off.price.currency)
             yield _finding(books, Rule.ONE_OFF_DIFFERS, one_off.id, None, "invoiced once", "something else", None, left)
 
 
 def _credit(books: Books) -> Iterator[Finding]:
-    """The stored credit is what the entries add up to, and never below zero."""
-    computed = sum(document.payment.credit for document in books.documents)
-    if books.credit == computed >= 0:
-        return
-    currency = books.account.contract.currency
-    amounts = Money(computed, currency), Money(books.credit, currency)
-    yield _finding(books, Rule.CREDIT_DIFFERS, "balance", None, "the sum of the entries", "the balance", *amounts)
+    """The stored credit of each currency is what the entries add up to, and never below zero."""
+    own = books.account.contract.currency
+    stored = {own: books.credit, **books.other_credit}
+    for currency in dict.fromkeys([own, *stored, *(document.currency for document in books.documents)]):
+        computed = sum(document.payment.credit for document in books.documents if document.currency == currency)
+        if stored.get(currency, 0) == computed >= 0:
+            continue
+        amounts = Money(computed, currency), Money(stored.get(currency, 0), currency)
+        subject = "balance" if currency == own else f"balance {currency}"
+        yield _finding(books, Rule.CREDIT_DIFFERS, subject, None, "the sum of the entries", "the balance", *amounts)
 
 
 def _transfers(books: Books) -> Iterator[Finding]:

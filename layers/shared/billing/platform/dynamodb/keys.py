@@ -127,7 +127,8 @@ the instant of the first request of any admin, and stays.
 
 Appointments. PAGE#APPOINTMENT is the newest appointment of an admin by staff. It is in the index while it is open, with
 the ends of accounts: the same worker carries it out. PAGE#TERM is the newest change of the contract's term. It is in
-the index while it waits for an admin's consent: the same worker ends it when its renewal comes.
+the index while it waits for an admin's consent: the same worker ends it when its renewal comes. So is one into another
+currency after the run that has begun or ended it, until the renewal notice follows.
 
 Alert states. A TOLD item remembers an alert, or another event that is recorded once, by its subject. The key keeps an
 old word for `alert`, because stored keys never change.
