@@ -68,7 +68,7 @@ HOSTILE = (
 
 
 SCREENS_OF_THE_PAGE = re.compile(
-    r"https://billing\.livello\.example/(?:#/nordlys-kaffe/(?:billing(?:/(?:company|billing|contact|payment))?"
+    r"https://billing\.livello\.example/(?:#/nordlys-kaffe/(?:billing(?:/(?:company|billing|contact|payment|term))?"
     r"|invoices(?:/[A-Z0-9-]+)?|overview|usage|reduction|decisions|reviews|users|cancellation|reactivation|export|log))?"
 )
 OVERVIEW = "https://billing.livello.example/#/nordlys-kaffe/overview"

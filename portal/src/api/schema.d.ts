@@ -296,13 +296,13 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * How many months are paid at once, and the newest change of that.
+         * How many months are paid at once, in which currency, and the newest change of that.
          * @description For admins, members and staff.
          */
         get: operations["get_term"];
         /**
-         * Change how many months are paid at once, from the next renewal on. A longer term waits for an admin's consent.
-         * @description For staff.
+         * Change how many months are paid at once, or the currency, from a renewal on. A longer term, and another currency,
+         * @description wait for an admin's consent. For staff.
          */
         put: operations["put_term"];
         post?: never;
@@ -2552,8 +2552,9 @@ export interface components {
          * @description Where the account stands: `preview` while it is not cancelled, `receipt` once it is.
          *
          *     `reasons` are those to choose from; `products_in_use` were used in the last seven days. `to_pay` is open of issued
-         *     invoices today, and stays owed after the end; `to_repay` is credit, which the end gives back. `pending_version` is
-         *     an announced change of prices, with the last day on which a cancellation avoids it; null without one.
+         *     invoices today, and stays owed after the end; `to_repay` is credit, which the end gives back. `others` is what is
+         *     open in currencies that the contract had before. `pending_version` is an announced change of prices, with the last
+         *     day on which a cancellation avoids it; null without one.
          */
         CancellationView: {
             status: components["schemas"]["Status"];
@@ -2563,6 +2564,7 @@ export interface components {
             products_in_use: string[];
             to_pay: components["schemas"]["Money"];
             to_repay: components["schemas"]["Money"];
+            others: components["schemas"]["OpenInCurrencyView"][];
             pending_version: components["schemas"]["PendingVersionView"] | null;
         };
         /** @description The newest request first. `next_cursor` leads to the older ones, null where there are none. */
@@ -2625,10 +2627,16 @@ export interface components {
             /** Format: date */
             issued_on: string;
         };
-        /** @description A change of the term, and what becomes of the invoices up to its renewal. */
+        /**
+         * @description A change of the term, and what becomes of the invoices up to its renewal.
+         *
+         *     `prices` and `obstacles` are those of another currency; without one both are empty.
+         */
         ChangedTermView: {
             change: components["schemas"]["TermChangeView"];
             follows: components["schemas"]["InvoicesToComeView"];
+            prices: components["schemas"]["RepricedTierView"][];
+            obstacles: components["schemas"]["ObstacleView"][];
         };
         ChargesBody: {
             /** Format: int64 */
@@ -2756,10 +2764,14 @@ export interface components {
             currency: string;
             time_zone: string;
         };
-        /** @description The interval that holds today, and the newest change of the term: to come, in effect, or ended. Null without. */
+        /**
+         * @description The interval and the currency that hold today, and the newest change of the term: to come, in effect, or ended.
+         *     Null without.
+         */
         ContractTermView: {
             /** Format: int64 */
             interval_months: number;
+            currency: string;
             change: components["schemas"]["TermChangeView"] | null;
         };
         /** @description `interval_months` is how often is paid today. */
@@ -3704,6 +3716,22 @@ export interface components {
             appointment: string;
         };
         /**
+         * @description What is left in the old currency, or has no price in the new one.
+         * @enum {string}
+         */
+        ObstacleCode: "cancelled" | "credit" | "unpaid-invoice" | "refund-under-way" | "disputed-payment" | "one-off" | "agreed-price" | "fixed-discount" | "payment-method" | "no-price" | "catalogue-version";
+        /**
+         * @description What is in the way of another currency. `of` is the invoice, product or one-off, null for none.
+         *
+         *     What `stays` is still there on the day unless somebody changes the account: the change is not accepted with it.
+         */
+        ObstacleView: {
+            code: components["schemas"]["ObstacleCode"];
+            of: string | null;
+            detail: string;
+            stays: boolean;
+        };
+        /**
          * @description A one-off charge, or a goodwill that reduces the next invoices before tax.
          *
          *     `amount` is that of one piece, before tax, in minor units; it is above zero for a goodwill too. `invoice` says which
@@ -3868,6 +3896,11 @@ export interface components {
         OpenClaimsView: {
             items: components["schemas"]["OpenClaimView"][];
             next_cursor: string | null;
+        };
+        /** @description What is open in a currency that the contract had before: as `to_pay` and `to_repay` of the cancellation. */
+        OpenInCurrencyView: {
+            to_pay: components["schemas"]["Money"];
+            to_repay: components["schemas"]["Money"];
         };
         /**
          * @description Why something is open: it waits for a person, it is on its way, or a bank has yet to decide.
@@ -4401,6 +4434,13 @@ export interface components {
             after: components["schemas"]["TierOfVersionView"];
             agreed: boolean;
         };
+        /** @description A product before and after a change of the currency: its price per month, before discounts and tax. */
+        RepricedTierView: {
+            product: string;
+            up_to: number | null;
+            before: components["schemas"]["Money"];
+            after: components["schemas"]["Money"];
+        };
         RequesterView: {
             name: string;
             email: string;
@@ -4790,24 +4830,30 @@ export interface components {
             tax_rate: string;
             sentence: string | null;
         };
-        /** @description How many months are paid at once, from the next renewal on that is not invoiced, and why. */
+        /**
+         * @description How many months are paid at once, from the next renewal on that is not invoiced, and why.
+         *
+         *     `currency` is another one; null for the one that there is. Then `interval_months` may be null: it stays.
+         */
         TermBody: {
-            /**
-             * Format: int64
-             * @enum {integer}
-             */
-            interval_months: 1 | 3 | 6 | 12;
+            interval_months?: (1 | 3 | 6 | 12) | null;
+            currency?: string | null;
             reason: string;
         };
         /**
          * @description A change of the contract's term. It holds `since` a renewal once it is `agreed`; while it is `proposed`, it waits
          *     for an admin's consent, and lapses with that renewal.
+         *
+         *     `currency` is that of the term, null where it stays. Another currency takes effect when the renewal is invoiced, if
+         *     nothing is left in the old one; `left` says what was left where it has lapsed because of that.
          */
         TermChangeView: {
             term: string;
             status: components["schemas"]["TermState"];
             /** Format: int64 */
             interval_months: number;
+            currency: string | null;
+            left: components["schemas"]["ObstacleCode"][];
             /** Format: date */
             since: string;
             reason: string;
