@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -25,6 +26,7 @@ def eleanor(stack: Stack, browser: Browser) -> Iterator[Visitor]:
     """The admin of Harbour & Hound, in front of the page. The page may report no fault."""
     person = visitor(stack, browser)
     yield person
+    sys.stdout.write(person.page.inner_text("body"))  # which pytest shows of a failed test alone
     person.context.close()
     assert person.faults == []
 
