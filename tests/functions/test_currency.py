@@ -433,12 +433,14 @@ def test_it_changes_back_and_what_was_left_is_credit_again(in_kroner: Company) -
     assert given.body["change"]["since"] == "2027-01-15"
     assert consent(company, given.body["change"]["term"], now=noon(DAY)).status == 200
     paid(company, FOURTH, DAY)
+    coming = upcoming(company, noon(DAY))
 
     assert invoiced(company, "2027-01-15")[-1] == ("2027-01-15", 3 * (4900 + 5900))
     last = one(company, "LV-2027-000001")
     assert last["credit"] == {"amount": total, "currency": "EUR"} or last["credit"]["amount"] == min(
         total, last["total"]["amount"]
     )
+    assert (coming["credit"], coming["due"]) == (last["credit"], last["due"])
     assert contract(company).currency_of(9) == "DKK"
     books_agree(company, "2027-01-15")
 
