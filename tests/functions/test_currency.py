@@ -19,6 +19,7 @@ from functions.get_invoices.app import handler as get_invoices
 from functions.issue_credit_note.app import handler as credit
 from functions.record_payment.app import handler as record_payment
 from functions.release_invoicing.app import handler as one_offs
+from functions.update_payment_method.app import handler as update
 from local.stripe.api import Stripe
 from tests.api_gateway import NOW, STAFF, Answer, answer, request
 from tests.aws import stored_items
@@ -35,6 +36,7 @@ from tests.functions.test_products import WITH_CHAT, follows
 from tests.functions.test_reactivation import agree, requested
 from tests.functions.test_terms import ask, consent, problem, propose, status
 from tests.samples import ACCOUNT, with_value
+from tests.stripe import ask as ask_stripe
 
 RENEWAL, DAY = "2026-07-15", "2026-10-15"
 """The renewal after NOW, and the first one whose last day to avoid it, 14 September, leaves a notice of 30 days."""
@@ -317,6 +319,26 @@ def test_it_lapses_where_a_debit_was_set_up_since(company: Company, stripe_accou
     debit(company, stripe_account)
 
     assert lapsed(company) == ["payment-method"]
+
+
+def test_a_debit_whose_setup_ends_after_the_change_is_refused(company: Company, stripe_account: Stripe) -> None:
+    agreed(company)
+    path = "/accounts/{account}/payment-method"
+
+    def asked(method: str, route: str, body: Any, now: datetime) -> Answer:
+        return answer(update, request(method, route, claims=company.admin, path=company.path, body=body, now=now))
+
+    setup = asked("POST", path + "/setup", {"method": "sepa_debit"}, NOW).body["setup_intent"]
+    invoiced(company, RENEWAL)
+    all_paid(company)
+    assert invoiced(company, DAY)[3:] == [(DAY, IN_KRONER)]
+    iban = "payment_method_data[type]=sepa_debit&payment_method_data[sepa_debit][iban]=DE89370400440532013000"
+    ask_stripe(stripe_account, "POST", f"/v1/setup_intents/{setup}/confirm", iban)
+
+    given = asked("PUT", path, {"setup_intent": setup}, noon(DAY))
+    assert (given.status, given.body["errors"][0]["code"]) == (422, "unsupported")
+    tell(stripe_account, "setup_intent.succeeded")
+    assert existing(wiring.invoice_store().billing_context(company.account)).profile.payment_method is None
 
 
 # ---- Other changes meanwhile ----
