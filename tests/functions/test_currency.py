@@ -11,6 +11,10 @@ from billing.accounts.rules import existing
 from billing.correspondence.audiences import LetterContext, Recipient, Vendor
 from billing.correspondence.event_kinds import published
 from billing.correspondence.letters import letter
+from billing.invoicing.credit_notes import CreditOutcome
+from billing.invoicing.documents.pdf import invoice_pdf
+from billing.invoicing.documents.render import render_documents
+from billing.invoicing.invoices import DocumentKind, IssuedInvoice
 from billing.invoicing.reconciliation.commands import _books
 from billing.invoicing.reconciliation.rules import Ledger, findings
 
@@ -25,6 +29,7 @@ from tests.api_gateway import NOW, STAFF, Answer, answer, request
 from tests.aws import stored_items
 from tests.cards import card
 from tests.company import Company, provisioned, put_catalogue
+from tests.documents.test_pdf import squeezed
 from tests.functions import test_discounts as discounts
 from tests.functions import test_products as products
 from tests.functions.ending import call_cancellation, cancel, deliver, events_of, fire
@@ -428,6 +433,30 @@ def test_a_credit_note_of_a_former_currency_is_repaid_by_hand(in_kroner: Company
     books_agree(company, DAY)
 
 
+def test_its_credit_note_says_that_what_is_open_in_its_currency_is_paid_first(in_kroner: Company) -> None:
+    """The mail and the PDF say the same: no next invoice takes it, and an open one in euros does."""
+    company, total = in_kroner, one(in_kroner, SECOND)["total"]["amount"]
+    assert take_back(company, transfer_of(company, SECOND), now=noon(DAY)).status == 200
+    assert figures(company, SECOND) == ("past_due", total)
+    body = {"lines": None, "reason": "Mistake"}
+    assert post(credit, company, THIRD, "credit-notes", body, now=noon(DAY)).status == 201
+    assert figures(company, SECOND) == ("paid", 0)
+    rest = one(company, THIRD)["total"]["amount"] - total
+    assert existing(wiring.invoice_store().billing_context(company.account)).credits == {"EUR": rest}
+
+    said: list[str] = []
+
+    def render(invoice: IssuedInvoice, outcome: CreditOutcome | None) -> dict[DocumentKind, bytes]:
+        said.append(squeezed(invoice_pdf(invoice, None, outcome)))
+        return {}
+
+    documents, note = wiring.documents(), "CN-2026-000001"
+    render_documents(company.account, note, store=wiring.invoice_store(), documents=documents, render=render)
+    for text in (said[0], written("credit_note.issued", "en")):
+        assert "less what is still open in this currency, back to you: your invoices are in another currency now" in text
+        assert "and your next invoices" not in text
+
+
 def test_an_invoice_in_a_former_currency_is_issued_again(in_kroner: Company) -> None:
     company, before = in_kroner, one(in_kroner, THIRD)
     given = post(credit, company, THIRD, "correction", {"reason": "The address was wrong"}, now=noon(DAY))
@@ -548,6 +577,18 @@ def test_the_mail_of_a_larger_tier_shows_the_next_invoice_in_its_currency(
     assert after["next_invoice"]["on"] == DAY
     assert after["next_invoice"]["amount"] == {"amount": 193_988 + 131_700, "currency": "DKK"}
     assert after["extra"]["currency"] == "EUR"
+
+
+def transfer_of(company: Company, number: str) -> str:
+    """The id of the transfer that has paid an invoice."""
+    keys = [each["sk"] for each in stored_items() if each["sk"].startswith("TRANSFER#") and number in each["body"]]
+    return str(keys[0]).removeprefix("TRANSFER#")
+
+
+def take_back(company: Company, transfer: str, now: datetime) -> Answer:
+    route, body = "/accounts/{account}/transfers/{transfer}/take-back", {"reason": "It was another customer's"}
+    path = {**company.path, "transfer": transfer}
+    return answer(record_payment, request("POST", route, claims=STAFF, path=path, body=body, now=now))
 
 
 def written(kind: str, language: str) -> str:
