@@ -271,7 +271,7 @@ def test_it_lapses_where_an_invoice_is_not_paid(company: Company) -> None:
     assert lapsed(company) == ["unpaid-invoice"]
 
 
-def test_it_lapses_where_credit_is_left(company: Company) -> None:
+def test_it_lapses_where_credit_is_left(company: Company, work: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     agreed(company)
     invoiced(company, RENEWAL)
     all_paid(company)
@@ -280,6 +280,16 @@ def test_it_lapses_where_credit_is_left(company: Company) -> None:
     )
 
     assert codes(to_kroner(company, preview=True, tag="")) == ["credit"]
+    # And each preview says so before.
+    assert upcoming(company, noon("2026-09-02"))["net"] == {"amount": QUARTER, "currency": "EUR"}
+    event = request(
+        "GET", "/accounts/{account}/billing", claims=company.member, path=company.path, now=noon("2026-09-02")
+    )
+    shown = answer(get_billing, event).body["payment_details"]["next_charge"]
+    assert shown["net"] == {"amount": QUARTER, "currency": "EUR"}
+    fire(noon("2026-09-08"), work, monkeypatch, "ending", real=noon("2026-09-08"))
+    [near] = events_of("renewal.notice_deadline_near")
+    assert (near.after or {})["renewal"]["amount"] == {"amount": QUARTER, "currency": "EUR"}
     assert lapsed(company) == ["credit"]
 
 
@@ -453,7 +463,9 @@ def test_its_credit_note_says_that_what_is_open_in_its_currency_is_paid_first(in
     documents, note = wiring.documents(), "CN-2026-000001"
     render_documents(company.account, note, store=wiring.invoice_store(), documents=documents, render=render)
     for text in (said[0], written("credit_note.issued", "en")):
-        assert "less what is still open in this currency, back to you: your invoices are in another currency now" in text
+        assert (
+            "less what is still open in this currency, back to you: your invoices are in another currency now" in text
+        )
         assert "and your next invoices" not in text
 
 
