@@ -557,6 +557,24 @@ def test_a_card_pays_both_currencies(
     assert existing(wiring.invoice_store().billing_context(company.account)).other_credit == billing.other_credit
 
 
+def test_money_without_an_invoice_is_credit_in_its_own_currency(
+    company: Company, stripe_account: Stripe, work: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The newest invoice keeps it, and that is in kroner by then."""
+    card(company, stripe_account)
+    agreed(company)
+    for day in (RENEWAL, "2026-07-16", DAY, "2026-10-16"):
+        fire(noon(day), work, monkeypatch, "renewal", "collection", real=noon(day))
+    pay_again(company, stripe_account, "LV-2025-000009")
+    tell(stripe_account, "payment_intent.succeeded")
+
+    [unexpected] = events_of("payment.unexpected")
+    after, paid_first = unexpected.after or {}, one(company, FIRST)["total"]
+    assert (after["number"], after["credit"]) == (THIRD, paid_first)
+    credits = existing(wiring.invoice_store().billing_context(company.account)).credits
+    assert credits == {"EUR": paid_first["amount"]}
+
+
 def test_a_new_contract_after_it_has_one_currency(
     in_kroner: Company, work: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
