@@ -571,8 +571,8 @@ def test_money_without_an_invoice_is_credit_in_its_own_currency(
     [unexpected] = events_of("payment.unexpected")
     after, paid_first = unexpected.after or {}, one(company, FIRST)["total"]
     assert (after["number"], after["credit"]) == (THIRD, paid_first)
-    credits = existing(wiring.invoice_store().billing_context(company.account)).credits
-    assert credits == {"EUR": paid_first["amount"]}
+    billing = existing(wiring.invoice_store().billing_context(company.account))
+    assert billing.credits == {"EUR": paid_first["amount"]}
 
 
 def test_a_new_contract_after_it_has_one_currency(

@@ -83,8 +83,9 @@ def replace_payment_method(
     """Makes the method of a confirmed setup the account's payment method. Returns the profile.
 
     Changes nothing if the setup is in use already. Raises RuleViolation if the setup is not this account's or has no
-    method that can be charged in the contract's currency, SetupSuperseded if a newer setup is in use, ConcurrentChange if the profile has changed
-    since it was read, UpstreamFailed. Two or three requests to the payment service and one transaction.
+    method that can be charged in the contract's currency, SetupSuperseded if a newer setup is in use, ConcurrentChange
+    if the profile has changed since it was read, UpstreamFailed. Two or three requests to the payment service and one
+    transaction.
     """
     account, profile = payer.subscriber.account.id, payer.profile
     if profile.setup == setup:
