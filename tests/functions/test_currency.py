@@ -460,6 +460,24 @@ def test_the_renewal_notice_follows_the_interval(company: Company, work: Any, mo
     assert "gsi1pk" not in term
 
 
+def test_the_renewal_notice_names_the_interval_that_is_agreed_with_the_currency(
+    company: Company, work: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So does the withdrawal of a cancellation: the amount is that of a year."""
+    agreed(company, 12)
+    invoiced(company, RENEWAL)
+    all_paid(company)
+    fire(noon("2026-09-10"), work, monkeypatch, "ending", real=noon("2026-09-10"))
+    near = events_of("renewal.notice_deadline_near")[-1].after or {}
+    assert cancel(company, DAY, now=noon("2026-09-11")).status == 201
+    assert call_cancellation(company, "DELETE", now=noon("2026-09-12")).status in {200, 204}
+    [withdrawn] = events_of("cancellation.withdrawn")
+
+    for facts in (near, withdrawn.after or {}):
+        amount = {"amount": 424_312 + 12 * 43_900, "currency": "DKK"}
+        assert (facts["renewal"]["on"], facts["renewal"]["amount"], facts["interval_months"]) == (DAY, amount, 12)
+
+
 def test_money_that_comes_late_in_a_former_currency_is_kept_apart(in_kroner: Company) -> None:
     """It is refused as a transfer that pays too much: kroner are the credit of this account."""
     body = {"paid_on": DAY, "reference": "twice", "amount": {"amount": 100, "currency": "EUR"}}
