@@ -478,6 +478,25 @@ def test_the_renewal_notice_names_the_interval_that_is_agreed_with_the_currency(
         assert (facts["renewal"]["on"], facts["renewal"]["amount"], facts["interval_months"]) == (DAY, amount, 12)
 
 
+def test_the_notice_follows_also_where_another_term_is_proposed_at_once(company: Company, work: Any) -> None:
+    """A contract that was paid monthly has no notice. It must have one after its currency and interval have changed."""
+    assert propose(company, 1).status == 200
+    without_fixed_discount(company)
+    invoiced(company, RENEWAL)
+    term = to_kroner(company, 6, now=noon(RENEWAL)).body["change"]["term"]
+    assert consent(company, term, now=noon(RENEWAL)).status == 200
+    all_paid(company)
+    invoiced(company, "2026-08-15")
+    paid(company, FOURTH, "2026-08-15")
+    invoiced(company, "2026-09-15")
+    assert (contract(company).currency, contract(company).interval_of(8)) == ("DKK", 6)
+
+    assert ask(company, "PUT", {"interval_months": 12, "reason": "Asked for"}, now=noon("2026-09-15")).status == 200
+    assert [each["body"] for each in stored_items() if each["sk"] == "DUE#ending"] == [
+        '{"stage":"notice","on":"2027-02-07"}'
+    ]
+
+
 def test_money_that_comes_late_in_a_former_currency_is_kept_apart(in_kroner: Company) -> None:
     """It is refused as a transfer that pays too much: kroner are the credit of this account."""
     body = {"paid_on": DAY, "reference": "twice", "amount": {"amount": 100, "currency": "EUR"}}
