@@ -230,6 +230,19 @@ def test_staff_take_it_back_and_propose_it_again(company: Company) -> None:
     assert to_kroner(company, now=noon(DAY)).body["change"]["since"] == "2027-01-15"
 
 
+def test_the_same_again_keeps_the_consent(company: Company) -> None:
+    """Also on a day that leaves no notice for that renewal."""
+    term = agreed(company)
+    given = to_kroner(company, now=noon("2026-09-01"))
+
+    assert (given.body["change"]["term"], given.body["change"]["status"], given.body["change"]["since"]) == (
+        term,
+        "agreed",
+        DAY,
+    )
+    assert events_of("contract_term.ended") == []
+
+
 def test_two_members_of_staff_at_once(company: Company) -> None:
     without_fixed_discount(company)
     seen = ask(company, "GET").headers["ETag"]
@@ -495,6 +508,27 @@ def test_the_notice_follows_also_where_another_term_is_proposed_at_once(company:
     assert [each["body"] for each in stored_items() if each["sk"] == "DUE#ending"] == [
         '{"stage":"notice","on":"2027-02-07"}'
     ]
+
+
+@pytest.mark.parametrize("is_agreed", [False, True])
+def test_it_ends_with_the_contract_that_it_was_proposed_for(
+    is_agreed: bool, company: Company, work: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is told at once, with the day that the customer knows, and nobody agrees to it in a new contract."""
+    without_fixed_discount(company)
+    term = to_kroner(company).body["change"]["term"]
+    assert not is_agreed or consent(company, term).status == 200
+    assert cancel(company, RENEWAL, now=noon("2026-06-12")).status == 201
+    all_paid(company, FIRST, SECOND)
+    fire(noon(RENEWAL), work, monkeypatch, "renewal", "ending", real=noon(RENEWAL))
+
+    assert status(company, noon(RENEWAL)) == "lapsed"
+    [ended] = events_of("contract_term.ended")
+    assert ((ended.before or {})["since"], (ended.after or {})["is_cancelled"]) == (DAY, True)
+    assert agree(company, now=noon("2026-07-16")).status == 202
+    assert deliver(requested()) == {"batchItemFailures": []}
+    assert problem(consent(company, term, now=noon("2026-07-20"))) == (409, "term-ended")
+    assert ask(company, "GET", now=noon("2026-07-20")).body["change"]["since"] == DAY
 
 
 def test_money_that_comes_late_in_a_former_currency_is_kept_apart(in_kroner: Company) -> None:
