@@ -386,6 +386,28 @@ def test_a_larger_tier_from_the_day_on_is_paid_in_the_new_currency(company: Comp
         assert invoiced(company, day)[-1] == (day, 3 * (73_900 + 43_900))
 
 
+def test_what_is_to_come_is_shown_in_the_new_currency(company: Company) -> None:
+    """In the answer, the event, the mail and on the page: as the invoices to come."""
+    agreed(company)
+    invoiced(company, RENEWAL)
+    all_paid(company)
+    given = products.put(company, "search", 25_000, now=noon("2026-09-20"))
+    path = "/accounts/{account}/billing"
+    page = answer(get_billing, request("GET", path, claims=company.member, path=company.path, now=noon("2026-09-21")))
+
+    kroner = {"amount": 73_900, "currency": "DKK"}
+    for subscription in (given.body["subscription"], page.body["subscription"]):
+        [line] = [each for each in subscription["lines"] if each["product"] == "search"]
+        assert line["price_per_month"] == {"amount": 4900, "currency": "EUR"}
+        assert line["pending_change"] == {"up_to": 25_000, "price_per_month": kroner, "effective_on": DAY}
+    changed = events_of("subscription.changed")[-1]
+    assert ((changed.before or {})["line"]["price"]["currency"], (changed.after or {})["line"]["price"]) == (
+        "EUR",
+        kroner,
+    )
+    assert "New tier: up to 25,000 searches, DKK 739.00 per month" in written("subscription.changed", "en")
+
+
 # ---- Afterwards ----
 
 
