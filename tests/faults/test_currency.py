@@ -220,3 +220,27 @@ def test_the_notice_follows_once(faults: Faults) -> None:
         follow_term(ACCOUNT, now=DAY, store=world.cancellations)
 
     faults.every_cut(world=ran, command=follow, invariants=followed, always=consistent)
+
+
+def test_consent_comes_while_its_renewal_is_invoiced(faults: Faults) -> None:
+    """At midnight: the consent counts and the renewal is in kroner, or it does not and the renewal is in euros."""
+
+    def proposed_and_paid() -> World:
+        with proposed().calm() as world:
+            eve = datetime(2026, 7, 15, 12, tzinfo=UTC)
+            issue_invoices(ACCOUNT, now=eve, correlation="run", settings=SETTINGS, store=world.invoicing)
+            pay_all(world, eve.date())
+            return world
+
+    def kept(world: World) -> None:
+        with suppress(TermEnded):
+            consent(world)
+
+    def one_of_both(world: World) -> None:
+        consistent(world)
+        assert len(events(world, "contract_currency.changed")) == len(events(world, "contract_term.agreed"))
+        assert len(stored_invoices(world)) == 4
+
+    faults.every_race(
+        world=proposed_and_paid, first=kept, second=run, invariants=one_of_both, may_lose=(ConcurrentChange,)
+    )

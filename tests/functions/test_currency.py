@@ -237,6 +237,19 @@ def test_staff_take_it_back_and_propose_it_again(company: Company) -> None:
     assert to_kroner(company, now=noon(DAY)).body["change"]["since"] == "2027-01-15"
 
 
+def test_the_same_again_keeps_the_consent(company: Company) -> None:
+    """Also on a day that leaves no notice for that renewal."""
+    term = agreed(company)
+    given = to_kroner(company, now=noon("2026-09-01"))
+
+    assert (given.body["change"]["term"], given.body["change"]["status"], given.body["change"]["since"]) == (
+        term,
+        "agreed",
+        DAY,
+    )
+    assert events_of("contract_term.ended") == []
+
+
 def test_two_members_of_staff_at_once(company: Company) -> None:
     without_fixed_discount(company)
     seen = ask(company, "GET").headers["ETag"]
@@ -410,6 +423,28 @@ def test_a_larger_tier_from_the_day_on_is_paid_in_the_new_currency(company: Comp
         assert invoiced(company, day)[-1] == (day, 3 * (73_900 + 43_900))
 
 
+def test_what_is_to_come_is_shown_in_the_new_currency(company: Company) -> None:
+    """In the answer, the event, the mail and on the page: as the invoices to come."""
+    agreed(company)
+    invoiced(company, RENEWAL)
+    all_paid(company)
+    given = products.put(company, "search", 25_000, now=noon("2026-09-20"))
+    path = "/accounts/{account}/billing"
+    page = answer(get_billing, request("GET", path, claims=company.member, path=company.path, now=noon("2026-09-21")))
+
+    kroner = {"amount": 73_900, "currency": "DKK"}
+    for subscription in (given.body["subscription"], page.body["subscription"]):
+        [line] = [each for each in subscription["lines"] if each["product"] == "search"]
+        assert line["price_per_month"] == {"amount": 4900, "currency": "EUR"}
+        assert line["pending_change"] == {"up_to": 25_000, "price_per_month": kroner, "effective_on": DAY}
+    changed = events_of("subscription.changed")[-1]
+    assert ((changed.before or {})["line"]["price"]["currency"], (changed.after or {})["line"]["price"]) == (
+        "EUR",
+        kroner,
+    )
+    assert "New tier: up to 25,000 searches, DKK 739.00 per month" in written("subscription.changed", "en")
+
+
 # ---- Afterwards ----
 
 
@@ -523,6 +558,64 @@ def test_the_renewal_notice_follows_the_interval(company: Company, work: Any, mo
     assert due() == []
     [term] = [each for each in stored_items() if each["sk"] == "PAGE#TERM"]
     assert "gsi1pk" not in term
+
+
+def test_the_renewal_notice_names_the_interval_that_is_agreed_with_the_currency(
+    company: Company, work: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So does the withdrawal of a cancellation: the amount is that of a year."""
+    agreed(company, 12)
+    invoiced(company, RENEWAL)
+    all_paid(company)
+    fire(noon("2026-09-10"), work, monkeypatch, "ending", real=noon("2026-09-10"))
+    near = events_of("renewal.notice_deadline_near")[-1].after or {}
+    assert cancel(company, DAY, now=noon("2026-09-11")).status == 201
+    assert call_cancellation(company, "DELETE", now=noon("2026-09-12")).status in {200, 204}
+    [withdrawn] = events_of("cancellation.withdrawn")
+
+    for facts in (near, withdrawn.after or {}):
+        amount = {"amount": 424_312 + 12 * 43_900, "currency": "DKK"}
+        assert (facts["renewal"]["on"], facts["renewal"]["amount"], facts["interval_months"]) == (DAY, amount, 12)
+
+
+def test_the_notice_follows_also_where_another_term_is_proposed_at_once(company: Company, work: Any) -> None:
+    """A contract that was paid monthly has no notice. It must have one after its currency and interval have changed."""
+    assert propose(company, 1).status == 200
+    without_fixed_discount(company)
+    invoiced(company, RENEWAL)
+    term = to_kroner(company, 6, now=noon(RENEWAL)).body["change"]["term"]
+    assert consent(company, term, now=noon(RENEWAL)).status == 200
+    all_paid(company)
+    invoiced(company, "2026-08-15")
+    paid(company, FOURTH, "2026-08-15")
+    invoiced(company, "2026-09-15")
+    assert (contract(company).currency, contract(company).interval_of(8)) == ("DKK", 6)
+
+    assert ask(company, "PUT", {"interval_months": 12, "reason": "Asked for"}, now=noon("2026-09-15")).status == 200
+    assert [each["body"] for each in stored_items() if each["sk"] == "DUE#ending"] == [
+        '{"stage":"notice","on":"2027-02-07"}'
+    ]
+
+
+@pytest.mark.parametrize("is_agreed", [False, True])
+def test_it_ends_with_the_contract_that_it_was_proposed_for(
+    is_agreed: bool, company: Company, work: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is told at once, with the day that the customer knows, and nobody agrees to it in a new contract."""
+    without_fixed_discount(company)
+    term = to_kroner(company).body["change"]["term"]
+    assert not is_agreed or consent(company, term).status == 200
+    assert cancel(company, RENEWAL, now=noon("2026-06-12")).status == 201
+    all_paid(company, FIRST, SECOND)
+    fire(noon(RENEWAL), work, monkeypatch, "renewal", "ending", real=noon(RENEWAL))
+
+    assert status(company, noon(RENEWAL)) == "lapsed"
+    [ended] = events_of("contract_term.ended")
+    assert ((ended.before or {})["since"], (ended.after or {})["is_cancelled"]) == (DAY, True)
+    assert agree(company, now=noon("2026-07-16")).status == 202
+    assert deliver(requested()) == {"batchItemFailures": []}
+    assert problem(consent(company, term, now=noon("2026-07-20"))) == (409, "term-ended")
+    assert ask(company, "GET", now=noon("2026-07-20")).body["change"]["since"] == DAY
 
 
 def test_money_that_comes_late_in_a_former_currency_is_kept_apart(in_kroner: Company) -> None:

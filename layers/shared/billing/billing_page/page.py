@@ -73,6 +73,11 @@ class BillingPage:
             fixed = FixedMonths(0, period.version)
         return Subscriber(account, self.subscription, fixed, self.information.billing.details.language)
 
+    @property
+    def subscription_to_come(self) -> Subscription:
+        """The subscription with the prices of another currency that is agreed, from its day on; as it is without."""
+        return (as_agreed(self.subscriber, self.term) or self.subscriber).subscription
+
     def charges_until(
         self, day: date, today: date, seller: Address, policy: UnconfirmedVatNumber | None
     ) -> tuple[NextCharge, ...]:

@@ -127,7 +127,8 @@ class BillingPageStore(SubscriptionStore):
                 write.check(partition, keys.PAGE_ACCOUNT, page.account.version)
             else:
                 write.replace(account_item(account), page.account.version)
-            if account.contract != page.account.contract:
+            has_to_follow = page.term is not None and page.term.follow_at is not None  # the change that this replaces
+            if account.contract != page.account.contract or has_to_follow:
                 ending_due(write, account, first_notice(account.contract, today))
             write.check(partition, keys.PAGE_SUBSCRIPTION, page.subscription.version)
             write.check(partition, keys.PAGE_PERIOD, page.subscriber.fixed.version)
