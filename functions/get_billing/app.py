@@ -35,7 +35,7 @@ def get_subscription(account: AccountId, admission: MayRead, pages: Pages, now: 
     """What the account pays for."""
     page = _without_invoices(account, admission, pages)
     contract = page.account.contract
-    view = SubscriptionView.of(page.subscription, contract.currency, contract.today(now))
+    view = SubscriptionView.of(page.subscription, contract.currency, contract.today(now), page.subscription_to_come)
     return tagged(view, page.subscription.version)
 
 

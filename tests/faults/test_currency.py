@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, date, datetime
@@ -13,6 +14,7 @@ from billing.billing_page.change_subscription import ChangeRequest, change_produ
 from billing.billing_page.change_term import CurrencyOrder, agree_to_term, propose_term, take_term_back
 from billing.ending.cancellation.commands import follow_term
 from billing.invoicing.administer_one_offs import NewOneOff, add_one_off
+from billing.invoicing.issue_credit_note import issue_credit_note
 from billing.invoicing.issue_invoices import issue_invoices
 from billing.invoicing.one_off_records import OneOffStore
 from billing.invoicing.one_offs import OneOffKind
@@ -163,6 +165,29 @@ def test_a_one_off_comes_while_it_changes(faults: Faults) -> None:
     faults.every_race(world=agreed, first=kept, second=run, invariants=either, may_lose=(ConcurrentChange,))
 
 
+def test_a_credit_note_is_issued_while_it_changes(faults: Faults) -> None:
+    """Its credit stays in euros, whichever comes first."""
+
+    def credit(world: World) -> None:
+        billing = existing(world.invoicing.billing_context(ACCOUNT))
+        number = world.invoicing.summaries(ACCOUNT)[0].invoice.number
+        store, context, gateway = world.invoicing, replace(CONTEXT, time=DAY), cast(PaymentGateway, None)
+        issue_credit_note(
+            billing, number, None, "Mistake", context=context, settings=SETTINGS, store=store, gateway=gateway
+        )
+
+    def kept_apart(world: World) -> None:
+        either(world)
+        held: Counter[str] = Counter()
+        for record in world.invoicing.summaries(ACCOUNT):
+            held[record.left.currency] += record.payment.credit
+        assert existing(world.invoicing.billing_context(ACCOUNT)).credits == {
+            currency: amount for currency, amount in held.items() if amount
+        }
+
+    faults.every_race(world=agreed, first=credit, second=run, invariants=kept_apart, may_lose=(ConcurrentChange,))
+
+
 def test_it_is_taken_back_while_it_changes(faults: Faults) -> None:
     def kept(world: World) -> None:
         with suppress(TermEnded):
@@ -195,3 +220,27 @@ def test_the_notice_follows_once(faults: Faults) -> None:
         follow_term(ACCOUNT, now=DAY, store=world.cancellations)
 
     faults.every_cut(world=ran, command=follow, invariants=followed, always=consistent)
+
+
+def test_consent_comes_while_its_renewal_is_invoiced(faults: Faults) -> None:
+    """At midnight: the consent counts and the renewal is in kroner, or it does not and the renewal is in euros."""
+
+    def proposed_and_paid() -> World:
+        with proposed().calm() as world:
+            eve = datetime(2026, 7, 15, 12, tzinfo=UTC)
+            issue_invoices(ACCOUNT, now=eve, correlation="run", settings=SETTINGS, store=world.invoicing)
+            pay_all(world, eve.date())
+            return world
+
+    def kept(world: World) -> None:
+        with suppress(TermEnded):
+            consent(world)
+
+    def one_of_both(world: World) -> None:
+        consistent(world)
+        assert len(events(world, "contract_currency.changed")) == len(events(world, "contract_term.agreed"))
+        assert len(stored_invoices(world)) == 4
+
+    faults.every_race(
+        world=proposed_and_paid, first=kept, second=run, invariants=one_of_both, may_lose=(ConcurrentChange,)
+    )

@@ -11,6 +11,10 @@ from billing.accounts.rules import existing
 from billing.correspondence.audiences import LetterContext, Recipient, Vendor
 from billing.correspondence.event_kinds import published
 from billing.correspondence.letters import letter
+from billing.invoicing.credit_notes import CreditOutcome
+from billing.invoicing.documents.pdf import invoice_pdf
+from billing.invoicing.documents.render import render_documents
+from billing.invoicing.invoices import DocumentKind, IssuedInvoice
 from billing.invoicing.reconciliation.commands import _books
 from billing.invoicing.reconciliation.rules import Ledger, findings
 
@@ -19,11 +23,13 @@ from functions.get_invoices.app import handler as get_invoices
 from functions.issue_credit_note.app import handler as credit
 from functions.record_payment.app import handler as record_payment
 from functions.release_invoicing.app import handler as one_offs
+from functions.update_payment_method.app import handler as update
 from local.stripe.api import Stripe
 from tests.api_gateway import NOW, STAFF, Answer, answer, request
 from tests.aws import stored_items
 from tests.cards import card
 from tests.company import Company, provisioned, put_catalogue
+from tests.documents.test_pdf import squeezed
 from tests.functions import test_discounts as discounts
 from tests.functions import test_products as products
 from tests.functions.ending import call_cancellation, cancel, deliver, events_of, fire
@@ -35,6 +41,7 @@ from tests.functions.test_products import WITH_CHAT, follows
 from tests.functions.test_reactivation import agree, requested
 from tests.functions.test_terms import ask, consent, problem, propose, status
 from tests.samples import ACCOUNT, with_value
+from tests.stripe import ask as ask_stripe
 
 RENEWAL, DAY = "2026-07-15", "2026-10-15"
 """The renewal after NOW, and the first one whose last day to avoid it, 14 September, leaves a notice of 30 days."""
@@ -230,6 +237,19 @@ def test_staff_take_it_back_and_propose_it_again(company: Company) -> None:
     assert to_kroner(company, now=noon(DAY)).body["change"]["since"] == "2027-01-15"
 
 
+def test_the_same_again_keeps_the_consent(company: Company) -> None:
+    """Also on a day that leaves no notice for that renewal."""
+    term = agreed(company)
+    given = to_kroner(company, now=noon("2026-09-01"))
+
+    assert (given.body["change"]["term"], given.body["change"]["status"], given.body["change"]["since"]) == (
+        term,
+        "agreed",
+        DAY,
+    )
+    assert events_of("contract_term.ended") == []
+
+
 def test_two_members_of_staff_at_once(company: Company) -> None:
     without_fixed_discount(company)
     seen = ask(company, "GET").headers["ETag"]
@@ -264,7 +284,7 @@ def test_it_lapses_where_an_invoice_is_not_paid(company: Company) -> None:
     assert lapsed(company) == ["unpaid-invoice"]
 
 
-def test_it_lapses_where_credit_is_left(company: Company) -> None:
+def test_it_lapses_where_credit_is_left(company: Company, work: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     agreed(company)
     invoiced(company, RENEWAL)
     all_paid(company)
@@ -273,6 +293,16 @@ def test_it_lapses_where_credit_is_left(company: Company) -> None:
     )
 
     assert codes(to_kroner(company, preview=True, tag="")) == ["credit"]
+    # And each preview says so before.
+    assert upcoming(company, noon("2026-09-02"))["net"] == {"amount": QUARTER, "currency": "EUR"}
+    event = request(
+        "GET", "/accounts/{account}/billing", claims=company.member, path=company.path, now=noon("2026-09-02")
+    )
+    shown = answer(get_billing, event).body["payment_details"]["next_charge"]
+    assert shown["net"] == {"amount": QUARTER, "currency": "EUR"}
+    fire(noon("2026-09-08"), work, monkeypatch, "ending", real=noon("2026-09-08"))
+    [near] = events_of("renewal.notice_deadline_near")
+    assert (near.after or {})["renewal"]["amount"] == {"amount": QUARTER, "currency": "EUR"}
     assert lapsed(company) == ["credit"]
 
 
@@ -317,6 +347,26 @@ def test_it_lapses_where_a_debit_was_set_up_since(company: Company, stripe_accou
     debit(company, stripe_account)
 
     assert lapsed(company) == ["payment-method"]
+
+
+def test_a_debit_whose_setup_ends_after_the_change_is_refused(company: Company, stripe_account: Stripe) -> None:
+    agreed(company)
+    path = "/accounts/{account}/payment-method"
+
+    def asked(method: str, route: str, body: Any, now: datetime) -> Answer:
+        return answer(update, request(method, route, claims=company.admin, path=company.path, body=body, now=now))
+
+    setup = asked("POST", path + "/setup", {"method": "sepa_debit"}, NOW).body["setup_intent"]
+    invoiced(company, RENEWAL)
+    all_paid(company)
+    assert invoiced(company, DAY)[3:] == [(DAY, IN_KRONER)]
+    iban = "payment_method_data[type]=sepa_debit&payment_method_data[sepa_debit][iban]=DE89370400440532013000"
+    ask_stripe(stripe_account, "POST", f"/v1/setup_intents/{setup}/confirm", iban)
+
+    given = asked("PUT", path, {"setup_intent": setup}, noon(DAY))
+    assert (given.status, given.body["errors"][0]["code"]) == (422, "unsupported")
+    tell(stripe_account, "setup_intent.succeeded")
+    assert existing(wiring.invoice_store().billing_context(company.account)).profile.payment_method is None
 
 
 # ---- Other changes meanwhile ----
@@ -373,6 +423,28 @@ def test_a_larger_tier_from_the_day_on_is_paid_in_the_new_currency(company: Comp
         assert invoiced(company, day)[-1] == (day, 3 * (73_900 + 43_900))
 
 
+def test_what_is_to_come_is_shown_in_the_new_currency(company: Company) -> None:
+    """In the answer, the event, the mail and on the page: as the invoices to come."""
+    agreed(company)
+    invoiced(company, RENEWAL)
+    all_paid(company)
+    given = products.put(company, "search", 25_000, now=noon("2026-09-20"))
+    path = "/accounts/{account}/billing"
+    page = answer(get_billing, request("GET", path, claims=company.member, path=company.path, now=noon("2026-09-21")))
+
+    kroner = {"amount": 73_900, "currency": "DKK"}
+    for subscription in (given.body["subscription"], page.body["subscription"]):
+        [line] = [each for each in subscription["lines"] if each["product"] == "search"]
+        assert line["price_per_month"] == {"amount": 4900, "currency": "EUR"}
+        assert line["pending_change"] == {"up_to": 25_000, "price_per_month": kroner, "effective_on": DAY}
+    changed = events_of("subscription.changed")[-1]
+    assert ((changed.before or {})["line"]["price"]["currency"], (changed.after or {})["line"]["price"]) == (
+        "EUR",
+        kroner,
+    )
+    assert "New tier: up to 25,000 searches, DKK 739.00 per month" in written("subscription.changed", "en")
+
+
 # ---- Afterwards ----
 
 
@@ -406,6 +478,32 @@ def test_a_credit_note_of_a_former_currency_is_repaid_by_hand(in_kroner: Company
     books_agree(company, DAY)
 
 
+def test_its_credit_note_says_that_what_is_open_in_its_currency_is_paid_first(in_kroner: Company) -> None:
+    """The mail and the PDF say the same: no next invoice takes it, and an open one in euros does."""
+    company, total = in_kroner, one(in_kroner, SECOND)["total"]["amount"]
+    assert take_back(company, transfer_of(company, SECOND), now=noon(DAY)).status == 200
+    assert figures(company, SECOND) == ("past_due", total)
+    body = {"lines": None, "reason": "Mistake"}
+    assert post(credit, company, THIRD, "credit-notes", body, now=noon(DAY)).status == 201
+    assert figures(company, SECOND) == ("paid", 0)
+    rest = one(company, THIRD)["total"]["amount"] - total
+    assert existing(wiring.invoice_store().billing_context(company.account)).credits == {"EUR": rest}
+
+    said: list[str] = []
+
+    def render(invoice: IssuedInvoice, outcome: CreditOutcome | None) -> dict[DocumentKind, bytes]:
+        said.append(squeezed(invoice_pdf(invoice, None, outcome)))
+        return {}
+
+    documents, note = wiring.documents(), "CN-2026-000001"
+    render_documents(company.account, note, store=wiring.invoice_store(), documents=documents, render=render)
+    for text in (said[0], written("credit_note.issued", "en")):
+        assert (
+            "less what is still open in this currency, back to you: your invoices are in another currency now" in text
+        )
+        assert "and your next invoices" not in text
+
+
 def test_an_invoice_in_a_former_currency_is_issued_again(in_kroner: Company) -> None:
     company, before = in_kroner, one(in_kroner, THIRD)
     given = post(credit, company, THIRD, "correction", {"reason": "The address was wrong"}, now=noon(DAY))
@@ -433,12 +531,14 @@ def test_it_changes_back_and_what_was_left_is_credit_again(in_kroner: Company) -
     assert given.body["change"]["since"] == "2027-01-15"
     assert consent(company, given.body["change"]["term"], now=noon(DAY)).status == 200
     paid(company, FOURTH, DAY)
+    coming = upcoming(company, noon(DAY))
 
     assert invoiced(company, "2027-01-15")[-1] == ("2027-01-15", 3 * (4900 + 5900))
     last = one(company, "LV-2027-000001")
     assert last["credit"] == {"amount": total, "currency": "EUR"} or last["credit"]["amount"] == min(
         total, last["total"]["amount"]
     )
+    assert (coming["credit"], coming["due"]) == (last["credit"], last["due"])
     assert contract(company).currency_of(9) == "DKK"
     books_agree(company, "2027-01-15")
 
@@ -458,6 +558,64 @@ def test_the_renewal_notice_follows_the_interval(company: Company, work: Any, mo
     assert due() == []
     [term] = [each for each in stored_items() if each["sk"] == "PAGE#TERM"]
     assert "gsi1pk" not in term
+
+
+def test_the_renewal_notice_names_the_interval_that_is_agreed_with_the_currency(
+    company: Company, work: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So does the withdrawal of a cancellation: the amount is that of a year."""
+    agreed(company, 12)
+    invoiced(company, RENEWAL)
+    all_paid(company)
+    fire(noon("2026-09-10"), work, monkeypatch, "ending", real=noon("2026-09-10"))
+    near = events_of("renewal.notice_deadline_near")[-1].after or {}
+    assert cancel(company, DAY, now=noon("2026-09-11")).status == 201
+    assert call_cancellation(company, "DELETE", now=noon("2026-09-12")).status in {200, 204}
+    [withdrawn] = events_of("cancellation.withdrawn")
+
+    for facts in (near, withdrawn.after or {}):
+        amount = {"amount": 424_312 + 12 * 43_900, "currency": "DKK"}
+        assert (facts["renewal"]["on"], facts["renewal"]["amount"], facts["interval_months"]) == (DAY, amount, 12)
+
+
+def test_the_notice_follows_also_where_another_term_is_proposed_at_once(company: Company, work: Any) -> None:
+    """A contract that was paid monthly has no notice. It must have one after its currency and interval have changed."""
+    assert propose(company, 1).status == 200
+    without_fixed_discount(company)
+    invoiced(company, RENEWAL)
+    term = to_kroner(company, 6, now=noon(RENEWAL)).body["change"]["term"]
+    assert consent(company, term, now=noon(RENEWAL)).status == 200
+    all_paid(company)
+    invoiced(company, "2026-08-15")
+    paid(company, FOURTH, "2026-08-15")
+    invoiced(company, "2026-09-15")
+    assert (contract(company).currency, contract(company).interval_of(8)) == ("DKK", 6)
+
+    assert ask(company, "PUT", {"interval_months": 12, "reason": "Asked for"}, now=noon("2026-09-15")).status == 200
+    assert [each["body"] for each in stored_items() if each["sk"] == "DUE#ending"] == [
+        '{"stage":"notice","on":"2027-02-07"}'
+    ]
+
+
+@pytest.mark.parametrize("is_agreed", [False, True])
+def test_it_ends_with_the_contract_that_it_was_proposed_for(
+    is_agreed: bool, company: Company, work: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is told at once, with the day that the customer knows, and nobody agrees to it in a new contract."""
+    without_fixed_discount(company)
+    term = to_kroner(company).body["change"]["term"]
+    assert not is_agreed or consent(company, term).status == 200
+    assert cancel(company, RENEWAL, now=noon("2026-06-12")).status == 201
+    all_paid(company, FIRST, SECOND)
+    fire(noon(RENEWAL), work, monkeypatch, "renewal", "ending", real=noon(RENEWAL))
+
+    assert status(company, noon(RENEWAL)) == "lapsed"
+    [ended] = events_of("contract_term.ended")
+    assert ((ended.before or {})["since"], (ended.after or {})["is_cancelled"]) == (DAY, True)
+    assert agree(company, now=noon("2026-07-16")).status == 202
+    assert deliver(requested()) == {"batchItemFailures": []}
+    assert problem(consent(company, term, now=noon("2026-07-20"))) == (409, "term-ended")
+    assert ask(company, "GET", now=noon("2026-07-20")).body["change"]["since"] == DAY
 
 
 def test_money_that_comes_late_in_a_former_currency_is_kept_apart(in_kroner: Company) -> None:
@@ -492,6 +650,24 @@ def test_a_card_pays_both_currencies(
     assert existing(wiring.invoice_store().billing_context(company.account)).other_credit == billing.other_credit
 
 
+def test_money_without_an_invoice_is_credit_in_its_own_currency(
+    company: Company, stripe_account: Stripe, work: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The newest invoice keeps it, and that is in kroner by then."""
+    card(company, stripe_account)
+    agreed(company)
+    for day in (RENEWAL, "2026-07-16", DAY, "2026-10-16"):
+        fire(noon(day), work, monkeypatch, "renewal", "collection", real=noon(day))
+    pay_again(company, stripe_account, "LV-2025-000009")
+    tell(stripe_account, "payment_intent.succeeded")
+
+    [unexpected] = events_of("payment.unexpected")
+    after, paid_first = unexpected.after or {}, one(company, FIRST)["total"]
+    assert (after["number"], after["credit"]) == (THIRD, paid_first)
+    billing = existing(wiring.invoice_store().billing_context(company.account))
+    assert billing.credits == {"EUR": paid_first["amount"]}
+
+
 def test_a_new_contract_after_it_has_one_currency(
     in_kroner: Company, work: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -524,6 +700,18 @@ def test_the_mail_of_a_larger_tier_shows_the_next_invoice_in_its_currency(
     assert after["next_invoice"]["on"] == DAY
     assert after["next_invoice"]["amount"] == {"amount": 193_988 + 131_700, "currency": "DKK"}
     assert after["extra"]["currency"] == "EUR"
+
+
+def transfer_of(company: Company, number: str) -> str:
+    """The id of the transfer that has paid an invoice."""
+    keys = [each["sk"] for each in stored_items() if each["sk"].startswith("TRANSFER#") and number in each["body"]]
+    return str(keys[0]).removeprefix("TRANSFER#")
+
+
+def take_back(company: Company, transfer: str, now: datetime) -> Answer:
+    route, body = "/accounts/{account}/transfers/{transfer}/take-back", {"reason": "It was another customer's"}
+    path = {**company.path, "transfer": transfer}
+    return answer(record_payment, request("POST", route, claims=STAFF, path=path, body=body, now=now))
 
 
 def written(kind: str, language: str) -> str:

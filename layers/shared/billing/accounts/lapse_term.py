@@ -1,4 +1,4 @@
-"""Ends the proposal of a term to which no admin has agreed when its renewal comes. Staff and admins are told."""
+"""Ends a change of the term that cannot take effect any more. Staff and admins are told."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from billing.platform.events.new_event import new_event
 
 
 def lapse_term(account: str, *, now: datetime, correlation: str, is_replay: bool, store: TermStore) -> TermState | None:
-    """Ends the open proposal of an account if its renewal has come. Returns its state then; None if none was due.
+    """Ends the open proposal of an account if its renewal has come, and what is to come of a contract that has ended.
+    Returns its state then; None if none was due.
 
     One read, and one transaction if it is due. Raises ConcurrentChange.
     """
@@ -20,7 +21,11 @@ def lapse_term(account: str, *, now: datetime, correlation: str, is_replay: bool
     if found is None:
         return None
     current, change = found
-    if change is None or not change.is_open or now < change.lapses_at(current.contract):
+    if change is None or not (change.is_open or change.is_to_begin):
+        return None
+    contract = current.contract
+    goes_on = change.is_of(contract) and current.is_served_on(contract.today(now))
+    if goes_on and (not change.is_open or now < change.lapses_at(contract)):
         return None
     lapsed = change.ended(TermState.LAPSED, now)
     store.lapse(current, lapsed, term_ended_event(current, lapsed, by_system(now, correlation, is_replay=is_replay)))
@@ -45,7 +50,7 @@ def term_ended_event(account: Account, ended: TermChange, context: RequestContex
 def term_facts(account: Account, change: TermChange) -> Facts:
     """A change of the term, as events have it. `interval_before` and `currency_before` hold until its renewal."""
     contract = account.contract
-    since: date = contract.month_start(change.from_month)
+    since: date = change.first_day(contract)
     currencies: Facts = {}
     if change.into is not None:
         currencies = {"currency": change.into.currency, "currency_before": contract.currency}

@@ -73,7 +73,15 @@ class TermChange:
 
     def lapses_at(self, contract: Contract) -> datetime:
         """The instant at which it lapses without consent: when its renewal begins."""
-        return start_of(contract.month_start(self.from_month), contract)
+        return start_of(self.first_day(contract), contract)
+
+    def first_day(self, contract: Contract) -> date:
+        """The first day of its renewal. It is one of the contract that it was proposed for, which may have ended."""
+        return replace(contract, start=self.start or contract.start).month_start(self.from_month)
+
+    def is_of(self, contract: Contract) -> bool:
+        """Whether it was proposed for this contract, and not for an earlier one. Older changes do not say it."""
+        return self.start is None or self.start == contract.start
 
     def is_in(self, contract: Contract) -> bool:
         """Whether the contract has it, as its last term."""

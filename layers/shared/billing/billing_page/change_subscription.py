@@ -85,8 +85,8 @@ def replace_discounts(
 
     currency, today = page.account.contract.currency, page.account.contract.today(request.context.time)
 
-    def facts(subscription: Subscription, _: date | None) -> Facts:
-        return {"discounts": discount_facts(subscription, currency, today)}
+    def facts(now: BillingPage, _: date | None) -> Facts:
+        return {"discounts": discount_facts(now.subscription, currency, today)}
 
     return _change(page, change, EventType.DISCOUNTS_CHANGED, facts, {}, request, pages)
 
@@ -186,8 +186,8 @@ def move_to_version(
     def change(now: BillingPage, today: date) -> Changed:
         return with_version(now.subscriber, order, current, today)
 
-    def facts(subscription: Subscription, _: date | None) -> Facts:
-        return _version_facts(subscription, today)
+    def facts(now: BillingPage, _: date | None) -> Facts:
+        return _version_facts(now.subscription, today)
 
     return _change(page, change, EventType.CATALOGUE_VERSION_ANNOUNCED, facts, {"reason": reason}, request, pages)
 
@@ -204,8 +204,8 @@ def withdraw_version(page: BillingPage, request: ChangeRequest, *, pages: Billin
     def change(now: BillingPage, today: date) -> Changed:
         return with_version_withdrawn(now.subscriber, current, today)
 
-    def facts(subscription: Subscription, _: date | None) -> Facts:
-        return _version_facts(subscription, today)
+    def facts(now: BillingPage, _: date | None) -> Facts:
+        return _version_facts(now.subscription, today)
 
     # Also after a cancellation: it may end after the renewal, and only the dearer prices are taken back.
     statuses = frozenset({Status.ACTIVE, Status.CANCELLING})
@@ -228,7 +228,8 @@ def _change_line(
 ) -> SubscriptionChange:
     today = page.account.contract.today(request.context.time)
 
-    def facts(subscription: Subscription, day: date | None) -> Facts | None:
+    def facts(now: BillingPage, day: date | None) -> Facts | None:
+        subscription = now.subscription_to_come
         line = next((each for each in subscription.lines if each.product == product), None)
         if line is None or line.ends_by(today):
             return None
@@ -260,7 +261,7 @@ def _change(
     page: BillingPage,
     change: Callable[[BillingPage, date], Changed],
     type_: EventType,
-    facts: Callable[[Subscription, date | None], Facts | None],
+    facts: Callable[[BillingPage, date | None], Facts | None],
     more: Facts,
     request: ChangeRequest,
     pages: BillingPageStore,
@@ -291,9 +292,9 @@ def _change(
         type_,
         request.context,
         account=page.account.id,
-        before=facts(page.subscription, None),
+        before=facts(page, None),
         after={
-            **(facts(changed.subscription, changed.effective_on) or {}),
+            **(facts(after, changed.effective_on) or {}),
             **more,
             "effective_on": changed.effective_on,
             "invoices": [charge_facts(each) for each in shown.invoices],

@@ -95,7 +95,7 @@ def propose_term(
     from_month = contract.month_of(renewal)
     former = contract.interval_of(from_month)
     interval_months = former if interval_months is None else interval_months
-    if is_to_come and before is not None and _is_the_same(before, interval_months, currency, from_month):
+    if is_to_come and before is not None and _is_the_same(before, interval_months, currency):
         return _changed(page, base, before, today, request, invoices)
     if interval_months == former and currency is None:
         path = "interval_months" if order is None else "currency"
@@ -202,9 +202,11 @@ def _require_possible(changed: ChangedTerm) -> None:
         raise RuleViolation(*violations)
 
 
-def _is_the_same(before: TermChange, interval_months: int, currency: str | None, from_month: int) -> bool:
+def _is_the_same(before: TermChange, interval_months: int, currency: str | None) -> bool:
+    """Whether a change that is to come is what is asked for. Another currency would get a later renewal by now, and
+    need consent again."""
     into = None if before.into is None else before.into.currency
-    return (before.interval_months, into, before.from_month) == (interval_months, currency, from_month)
+    return (before.interval_months, into) == (interval_months, currency)
 
 
 def _is_to_come(page: BillingPage, change: TermChange, today: date) -> bool:
@@ -212,7 +214,8 @@ def _is_to_come(page: BillingPage, change: TermChange, today: date) -> bool:
     contract = page.account.contract
     if change.awaits(contract):
         return change.from_month >= page.subscriber.fixed.until
-    return (change.is_open or change.is_in(contract)) and not _has_come(page, change, today)
+    is_of_it = change.is_of(contract) and (change.is_open or change.is_in(contract))
+    return is_of_it and not _has_come(page, change, today)
 
 
 def _has_come(page: BillingPage, change: TermChange, today: date) -> bool:

@@ -200,7 +200,7 @@ class TermChangeView(View):
             interval_months=change.interval_months,
             currency=None if change.into is None else change.into.currency,
             left=[ObstacleCode(each) for each in change.left],
-            since=contract.month_start(change.from_month),
+            since=change.first_day(contract),
             reason=change.reason,
             proposed_at=change.proposed_at,
             agreed_at=change.agreed_at,
@@ -291,7 +291,9 @@ class SubscriptionChangeView(View):
     def of(cls, change: SubscriptionChange, today: date) -> SubscriptionChangeView:
         page = change.page
         return cls(
-            subscription=SubscriptionView.of(page.subscription, page.account.contract.currency, today),
+            subscription=SubscriptionView.of(
+                page.subscription, page.account.contract.currency, today, page.subscription_to_come
+            ),
             follows=InvoicesToComeView.of(change),
             replaces_agreed_price=None if change.replaces_agreed is None else MoneyView.of(change.replaces_agreed),
         )

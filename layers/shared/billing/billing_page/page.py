@@ -43,7 +43,8 @@ class BillingPage:
     `period` is the running paid period as stored, `vat_check` the last check of a VAT number, `appointment` the newest
     appointment of an admin by staff, `term` the newest change of the contract's term. Each can be None. `exemptions`
     are those from tax, `one_offs` the charges and the goodwill that are open.
-    `payment_term_days` is the account's own payment term of bank transfers, None for that of the deployment.
+    `payment_term_days` is the account's own payment term of bank transfers, None for that of the deployment. `credit`
+    is the credit balance, in minor units, where another currency is to come, which it may keep from beginning; else 0.
     """
 
     account: Account
@@ -58,6 +59,7 @@ class BillingPage:
     exemptions: Exemptions = NO_EXEMPTIONS
     one_offs: OneOffs = NO_ONE_OFFS
     payment_term_days: int | None = None
+    credit: int = 0
 
     @property
     def subscriber(self) -> Subscriber:
@@ -70,6 +72,11 @@ class BillingPage:
         else:
             fixed = FixedMonths(0, period.version)
         return Subscriber(account, self.subscription, fixed, self.information.billing.details.language)
+
+    @property
+    def subscription_to_come(self) -> Subscription:
+        """The subscription with the prices of another currency that is agreed, from its day on; as it is without."""
+        return (as_agreed(self.subscriber, self.term) or self.subscriber).subscription
 
     def charges_until(
         self, day: date, today: date, seller: Address, policy: UnconfirmedVatNumber | None
@@ -109,7 +116,7 @@ class BillingPage:
             company,
             due,
             self.period,
-            0,
+            self.credit,
             seller,
             self.vat_check,
             policy,

@@ -18,6 +18,7 @@ from billing.billing_page.page import BillingPage
 from billing.ending.cancellation.records import ending_due
 from billing.ending.due import EndingDue, first_notice
 from billing.ending.due_mapping import stage_body
+from billing.invoicing.balance_mapping import credit_from
 from billing.invoicing.due import InvoicingDue, invoicing_due_at
 from billing.invoicing.due_mapping import day_body, invoicing_due_body
 from billing.invoicing.exemptions.mapping import exemptions_of
@@ -50,13 +51,16 @@ class BillingPageStore(SubscriptionStore):
     """Billing pages in the table."""
 
     def billing_page(self, account: str, *, invoices: int = PAGE_INVOICES, consistent: bool = False) -> BillingPage:
-        """Returns the billing page with its newest invoices. Raises AccountNotFound. One query.
+        """Returns the billing page with its newest invoices. Raises AccountNotFound. One query, and one
+        get where another currency is to come.
 
         An eventually consistent read may miss the last moment's changes; `consistent` costs twice the read units.
         """
         page, newest = page_rows(self._reads, account, invoices=invoices, consistent=consistent)
         details, subscription = details_of(page), page[keys.PAGE_SUBSCRIPTION]
         method, check = page.get(keys.PAGE_PAYMENT_METHOD), page.get(keys.PAGE_VAT_CHECK)
+        term = term_from(page.get(keys.PAGE_TERM))
+        is_to_change = term is not None and term.awaits(details.account.contract)
         return BillingPage(
             account=details.account,
             subscription=subscription_from(
@@ -67,11 +71,12 @@ class BillingPageStore(SubscriptionStore):
             invoices=tuple(invoice_from(row.body) for row in newest),
             period=period_of(page.get(keys.PAGE_PERIOD)),
             appointment=appointment_from(page.get(keys.PAGE_APPOINTMENT)),
-            term=term_from(page.get(keys.PAGE_TERM)),
+            term=term,
             vat_check=None if check is None else check_from(check.body, check.version),
             exemptions=exemptions_of(page.get(keys.PAGE_TAX_EXEMPTIONS)),
             one_offs=one_offs_of(page.get(keys.PAGE_ONE_OFFS)),
             payment_term_days=None if method is None else payment_term_from(method.body),
+            credit=credit_from(self._reads.get(keys.account(account), keys.BALANCE)) if is_to_change else 0,
         )
 
     def change_subscription(
@@ -122,7 +127,8 @@ class BillingPageStore(SubscriptionStore):
                 write.check(partition, keys.PAGE_ACCOUNT, page.account.version)
             else:
                 write.replace(account_item(account), page.account.version)
-            if account.contract != page.account.contract:
+            has_to_follow = page.term is not None and page.term.follow_at is not None  # the change that this replaces
+            if account.contract != page.account.contract or has_to_follow:
                 ending_due(write, account, first_notice(account.contract, today))
             write.check(partition, keys.PAGE_SUBSCRIPTION, page.subscription.version)
             write.check(partition, keys.PAGE_PERIOD, page.subscriber.fixed.version)

@@ -142,7 +142,7 @@ class BillingPageView(View):
                 time_zone=contract.time_zone,
             ),
             stores=[StoreView(store=each.id, name=each.name) for each in account.stores_open_on(today)],
-            subscription=SubscriptionView.of(page.subscription, contract.currency, today),
+            subscription=SubscriptionView.of(page.subscription, contract.currency, today, page.subscription_to_come),
             invoices=[InvoiceView.of(invoice) for invoice in page.invoices],
             billing_information=InformationView(
                 company=CompanyView.of(page.information.company.details),

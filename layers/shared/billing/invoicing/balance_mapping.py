@@ -17,3 +17,8 @@ def balance_body(credit: int, others: Mapping[str, int]) -> str:
 def other_credit_from(row: Row | None) -> dict[str, int]:
     """The credit in the currencies that the contract had before, in minor units."""
     return {} if row is None else dict(parsed(row.body).get("others", {}))
+
+
+def credit_from(row: Row | None) -> int:
+    """The credit in the contract's currency, in minor units."""
+    return 0 if row is None else int(parsed(row.body)["credit"])

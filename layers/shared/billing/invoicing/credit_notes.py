@@ -340,21 +340,31 @@ def _divided(payment: InvoicePayment, of: Money, credit_note: str, today: date, 
 
 @dataclass(frozen=True, slots=True)
 class CreditOutcome:
-    """What became of the money of a credit note, in minor units: see CreditNoteAllocation."""
+    """What became of the money of a credit note, in minor units: see CreditNoteAllocation.
+
+    `is_former` says whether the contract has another currency by now: no next invoice takes what is `carried`.
+    """
 
     waived: int
     refunded: int
     carried: int
+    is_former: bool = False
 
 
-def credit_outcome(corrected: InvoicePayment, credit_note: IssuedInvoice) -> CreditOutcome | None:
-    """What a credit note has done with its money, by the entries of the invoice that it corrects.
+def credit_outcome(
+    corrected: InvoicePayment, credit_note: IssuedInvoice, currency_now: str | None = None
+) -> CreditOutcome | None:
+    """What a credit note has done with its money, by the entries of the invoice that it corrects. `currency_now` is
+    the contract's.
 
     None where the entries do not say: several credit notes of the first milestone are one entry.
     """
     entries = [each for each in corrected.entries if each.reference == credit_note.number]
     outcome = CreditOutcome(
-        sum_of(entries, EntryKind.WAIVED), sum_of(entries, EntryKind.RETURNED), sum_of(entries, EntryKind.CARRIED)
+        sum_of(entries, EntryKind.WAIVED),
+        sum_of(entries, EntryKind.RETURNED),
+        sum_of(entries, EntryKind.CARRIED),
+        is_former=currency_now not in {None, credit_note.draft.total.currency},
     )
     total = outcome.waived + outcome.refunded + outcome.carried
     return outcome if total == -credit_note.draft.total.amount else None

@@ -165,6 +165,7 @@ def state_when_due(
     billing: BillingContext, due: InvoicingDue, seller: Address, policy: UnconfirmedVatNumber | None
 ) -> InvoicingState:
     """What decides the next invoices of an account, of which `due` is the first."""
+    agreed = as_agreed(billing.subscriber, billing.term)
     return InvoicingState(
         billing.subscriber,
         billing.company,
@@ -176,7 +177,8 @@ def state_when_due(
         policy,
         billing.exemptions,
         billing.one_offs.open,
-        as_agreed(billing.subscriber, billing.term),
+        agreed,
+        0 if agreed is None else billing.credit_in(agreed.account.contract.currency),
     )
 
 

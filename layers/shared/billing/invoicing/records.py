@@ -774,11 +774,9 @@ class InvoiceStore(RateReads):
             item = Item(partition, keys.PAGE_SUBSCRIPTION, subscription_body(after.subscription))
             write.replace(item, context.subscriber.subscription.version)
             self._write_change(write, context, change)
-            if credit:
-                body = balance_body(credit, others)
-                write.replace(Item(partition, keys.BALANCE, body), context.credit_version)
-            else:
-                write.check(partition, keys.BALANCE, context.credit_version)
+            # Also where nothing changes: who has read the balance before the change would write it in the old currency.
+            balance = Item(partition, keys.BALANCE, balance_body(credit, others))
+            write.replace(balance, context.credit_version)
             write.check(partition, keys.PAGE_ONE_OFFS, context.one_offs.version)
             write.check(partition, keys.PAGE_PAYMENT_METHOD, context.profile.version)
             write.record(event)

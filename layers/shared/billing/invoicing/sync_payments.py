@@ -92,7 +92,7 @@ def sync_payment(
         return None
     record = _target(found.named, payment, owner[1])
     if record is None and charge.state is ChargeState.SUCCEEDED and not _is_awaited(billing, owner[1], charge, now):
-        record = _newest(owner[0], store)
+        record = _newest(owner[0], charge.currency, store)
         if record is None:
             return _told_of(charge, billing, collector)
         if _is_taken_in([record], payment):
@@ -356,10 +356,11 @@ _UNDONE = {
 """What takes back the entry of a refund that has failed."""
 
 
-def _newest(account: str, store: InvoiceStore) -> InvoiceRecord | None:
-    """The newest invoice: it keeps money for which we know no invoice, as credit."""
+def _newest(account: str, currency: str | None, store: InvoiceStore) -> InvoiceRecord | None:
+    """The newest invoice in a currency: it keeps money for which we know no invoice, as credit."""
     documents = store.invoices(account, year=None, status=None, limit=SEARCHED_MAX, after=None).items
-    number = next((each.number for each in documents if each.corrects is None), None)
+    fitting = (each for each in documents if each.corrects is None and currency in {None, each.total.currency})
+    number = next((each.number for each in fitting), None)
     return None if number is None else store.record(account, number)
 
 

@@ -35,7 +35,8 @@ class InvoicingState:
     address that the tax depends on.
     `vat_check` and `policy` are the last check of the VAT number and the deployment's treatment of unconfirmed ones.
     `exemptions` are those of the account. `one_offs` are the charges and the goodwill that are open. `agreed` is the
-    account in another currency that is to come, None without one (billing.subscriptions.currency_changes.as_agreed).
+    account in another currency that is to come, None without one (billing.subscriptions.currency_changes.as_agreed);
+    `credit_then` is its credit in that currency, which an earlier change has left.
     """
 
     subscriber: Subscriber
@@ -49,6 +50,7 @@ class InvoicingState:
     exemptions: Exemptions
     one_offs: tuple[OneOff, ...] = ()
     agreed: Subscriber | None = None
+    credit_then: int = 0
 
 
 def due_of(subscriber: Subscriber, period: PaidPeriod | None, today: date) -> InvoicingDue:
@@ -127,7 +129,7 @@ def _in_currency_of(month: int, state: InvoicingState) -> InvoicingState:
         return state
     if state.credit or state.one_offs:
         return replace(state, agreed=None)
-    return replace(state, subscriber=state.agreed, agreed=None)
+    return replace(state, subscriber=state.agreed, agreed=None, credit=state.credit_then)
 
 
 def _after(state: InvoicingState, draft: InvoiceDraft) -> InvoicingState:

@@ -56,12 +56,7 @@ def begin_setup(
                 {"allowed": sorted(charged)},
             )
         )
-    if method is Method.SEPA_DEBIT and payer.subscriber.account.contract.currency != DEBIT_CURRENCY:
-        raise RuleViolation(
-            Violation(
-                ("method",), f"A SEPA debit is possible for contracts in {DEBIT_CURRENCY} only.", FieldCode.UNSUPPORTED
-            )
-        )
+    _require_currency(method, payer, "method")
     customer = profile.customer
     if customer is None:
         customer = gateway.new_customer(account, f"customer/{account}/{context.time:{HOUR}}")
@@ -88,8 +83,9 @@ def replace_payment_method(
     """Makes the method of a confirmed setup the account's payment method. Returns the profile.
 
     Changes nothing if the setup is in use already. Raises RuleViolation if the setup is not this account's or has no
-    method that can be charged, SetupSuperseded if a newer setup is in use, ConcurrentChange if the profile has changed
-    since it was read, UpstreamFailed. Two or three requests to the payment service and one transaction.
+    method that can be charged in the contract's currency, SetupSuperseded if a newer setup is in use, ConcurrentChange
+    if the profile has changed since it was read, UpstreamFailed. Two or three requests to the payment service and one
+    transaction.
     """
     account, profile = payer.subscriber.account.id, payer.profile
     if profile.setup == setup:
@@ -100,6 +96,7 @@ def replace_payment_method(
     contract = payer.subscriber.account.contract
     today = contract.today(context.time)
     chosen = require_usable(confirmed, profile, today)
+    _require_currency(chosen.shown.method, payer, "setup_intent")
     profile.require_newer(confirmed)
     customer = str(profile.customer)
     try:
@@ -117,6 +114,14 @@ def replace_payment_method(
     event = changed_event(account, profile, changed, context)
     store.replace_method(account, changed, next_warning(changed, contract, today), event)
     return changed
+
+
+def _require_currency(method: Method, payer: Payer, field: str) -> None:
+    """Raises RuleViolation for a method that cannot pay the contract's currency, which may have changed since its setup
+    began."""
+    if method is Method.SEPA_DEBIT and payer.subscriber.account.contract.currency != DEBIT_CURRENCY:
+        detail = f"A SEPA debit is possible for contracts in {DEBIT_CURRENCY} only."
+        raise RuleViolation(Violation((field,), detail, FieldCode.UNSUPPORTED))
 
 
 def set_bank_transfer(payer: Payer, *, context: RequestContext, store: PaymentStore) -> PaymentProfile:

@@ -167,10 +167,16 @@ class SubscriptionView(View):
     discounts: list[DiscountView]
 
     @classmethod
-    def of(cls, subscription: Subscription, currency: str, today: date) -> SubscriptionView:
+    def of(
+        cls, subscription: Subscription, currency: str, today: date, to_come: Subscription | None = None
+    ) -> SubscriptionView:
+        """`to_come` is the subscription with another currency that is agreed, where there is one."""
+        later = to_come or subscription
+        now = {line.product: line for line in subscription.lines_on(today)}
+        lines = [now.get(line.product, line) for line in later.lines_not_over(today)]
         return cls(
             catalogue_version=subscription.version_on(today),
             pending_version=PendingVersionView.announced(subscription, today),
-            lines=[LineView.of(line, subscription, today) for line in subscription.lines_not_over(today)],
+            lines=[LineView.of(line, later, today) for line in lines],
             discounts=[DiscountView.of(each, currency) for each in subscription.discounts_on(today, None)],
         )

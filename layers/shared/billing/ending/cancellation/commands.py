@@ -33,11 +33,12 @@ from billing.invoicing.open_money import OpenMoney
 from billing.invoicing.settings import UnconfirmedVatNumber
 from billing.invoicing.to_come import invoices_to_come
 from billing.invoicing.vat_territories import Address
-from billing.kernel.contract_calendar import terminated
+from billing.kernel.contract_calendar import Contract, terminated
 from billing.kernel.errors import ConcurrentChange
 from billing.kernel.events import Event, EventType, Facts, RequestContext, by_system
 from billing.kernel.money import Money
 from billing.platform.events.new_event import new_event, new_id
+from billing.subscriptions.currency_changes import as_agreed
 from billing.usage.rules import Daily, month_of
 
 
@@ -155,7 +156,7 @@ def withdraw_cancellation(
     month, on = account.contract.next_charge(today + timedelta(days=1))
     after = {
         "renewal": _renewal_facts(renewed, on, today, seller, policy),
-        "interval_months": account.contract.interval_of(month),
+        "interval_months": _contract_then(renewed).interval_of(month),
     }
     event = new_event(
         EventType.CANCELLATION_WITHDRAWN,
@@ -246,7 +247,7 @@ def _notice(
     if today >= last_day - timedelta(days=NOTICE_DAYS_BEFORE):
         facts = {
             "renewal": _renewal_facts(state, on, today, seller, policy),
-            "interval_months": contract.interval_of(contract.month_of(on)),
+            "interval_months": _contract_then(state).interval_of(contract.month_of(on)),
             "last_day": last_day,
         }
         type_ = EventType.RENEWAL_NOTICE_DEADLINE_NEAR
@@ -301,15 +302,19 @@ def _closing_review(
     return ClosingReview(review.id, replace(review, cancelled_at=context.time)), [event]
 
 
+def _contract_then(state: CancellationState) -> Contract:
+    """The contract with the other currency, and its interval, that is agreed and to come; as it is without one."""
+    return (as_agreed(state.subscriber, state.term) or state.subscriber).account.contract
+
+
 def _renewal_facts(
     state: CancellationState, on: date, today: date, seller: Address, policy: UnconfirmedVatNumber | None
 ) -> Facts:
     """A renewal to come and its invoice, before credit; zero where nothing is to be invoiced."""
     contract = state.subscriber.account.contract
     month = contract.month_of(on)
-    invoicing = state.invoicing(today, seller, policy)
-    to_come = invoices_to_come(invoicing, on + timedelta(days=1))
-    nothing = Money(0, (invoicing.agreed or invoicing.subscriber).account.contract.currency_of(month))
+    to_come = invoices_to_come(state.invoicing(today, seller, policy), on + timedelta(days=1))
+    nothing = Money(0, _contract_then(state).currency_of(month))
     net, tax, total = next(
         ((each.draft.net, each.draft.tax_amount, each.draft.total) for each in to_come if each.month == month),
         (nothing, nothing, nothing),

@@ -79,14 +79,15 @@ class CancellationState:
         return {self.subscriber.account.contract.currency: self.credit, **self.other_credit}
 
     def invoicing(self, today: date, seller: Address, policy: UnconfirmedVatNumber | None) -> InvoicingState:
-        """What decides the account's next invoices. They are shown before credit."""
+        """What decides the account's next invoices. They are shown before credit, which may keep another currency from
+        beginning."""
         due = self.invoicing_due or due_of(self.subscriber, self.period, today)
         return InvoicingState(
             self.subscriber,
             self.company,
             due,
             self.period,
-            0,
+            self.credit,
             seller,
             self.vat_check,
             policy,

@@ -361,7 +361,7 @@ class _Page:
     def _outcome(self, outcome: CreditOutcome) -> str:
         words, currency = self.words["pays"], self.invoice.draft.total.currency
         number = None if self.invoice.corrects is None else self.invoice.corrects.replaced_by
-        kept = "carried" if number is None else "counted"
+        kept = "counted" if number is not None else "carried_back" if outcome.is_former else "carried"
         parts = (("waived", outcome.waived), ("refunded", outcome.refunded), (kept, outcome.carried))
         sentences = [
             str(words[name]).format(amount=self.write.money(Money(amount, currency)), number=number)

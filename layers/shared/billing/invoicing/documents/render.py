@@ -26,7 +26,8 @@ def render_documents(
     account or the invoice does not.
 
     The PDF is written last, so that its existence implies the others. Files that a cut-off attempt has left of an
-    account that is deleted by now are deleted. One list, two reads and one write for each file. Raises UpstreamFailed.
+    account that is deleted by now are deleted. One list, two reads and one write for each file; two reads more for a
+    credit note. Raises UpstreamFailed.
     """
     pdf, folder = document_key(account, number, DocumentKind.PDF), folder_of_invoice(account, number)
     written = [*documents.keys(folder)]
@@ -52,4 +53,5 @@ def render_documents(
 def _outcome(invoice: IssuedInvoice, store: InvoiceStore) -> CreditOutcome | None:
     if invoice.corrects is None:
         return None
-    return credit_outcome(store.record(invoice.account, invoice.corrects.number).payment, invoice)
+    corrected, billing = store.record(invoice.account, invoice.corrects.number), store.billing_context(invoice.account)
+    return credit_outcome(corrected.payment, invoice, None if billing is None else billing.currency)
