@@ -19,6 +19,8 @@ import { common, screens, type Section, sections } from "./words/common";
 type Memberships = View<"MembershipView">[];
 
 const LAST = "livello.account";
+/** Screens that are about what may change meanwhile: they ask for it again when they are shown again. */
+const FRESH: ReadonlySet<Screen> = new Set<Screen>(["overview", "billing"]);
 
 /** In the menu, in the order of the menu. The others are reached from these, or by the search. */
 const MENU: readonly Screen[] = ["overview", "billing", "usage", "reduction", "decisions", "reviews", "users", "export", "log"];
@@ -42,6 +44,17 @@ function Page() {
     () => (early ? answer(api.GET("/accounts/{account}/billing", { params: { path: { account: early } } })) : NEVER),
     [early],
   );
+  // Somebody else may have changed it meanwhile, or the same person in another tab.
+  const isShown = route.screen !== null && FRESH.has(route.screen);
+  useEffect(() => {
+    if (isElsewhere && isShown && billing.value && !billing.isLoading) billing.reload();
+  }, [route.screen, isShown]);
+  useEffect(() => {
+    if (!isShown) return;
+    const seen = () => document.visibilityState === "visible" && billing.reload();
+    document.addEventListener("visibilitychange", seen);
+    return () => document.removeEventListener("visibilitychange", seen);
+  }, [isShown, early]);
   const isMine = memberships.value?.some((each) => each.account === wanted) ?? false;
   useEffect(() => {
     if (wanted && isMine) localStorage.setItem(LAST, wanted);

@@ -89,7 +89,8 @@
   /** The form that is open: what the page has given, the type that is chosen, and the fields by name. */
   let form = null;
 
-  const tell = (message) => window.parent.postMessage(message, PAGE);
+  // A frame that was removed has itself as its parent.
+  const tell = (message) => window.parent === window || window.parent.postMessage(message, PAGE);
 
   function speak(locale) {
     language = locale === "it" ? "it" : "en";

@@ -174,6 +174,7 @@ function Archive({ account, year }: Pick<ScreenProps, "account"> & { year: numbe
   }, [isPreparing]);
   const [problem, setProblem] = useState<Problem | null>(null);
   const ask = () => {
+    setProblem(null);
     answer(api.POST("/accounts/{account}/invoices/archive", { params })).then(archive.set, (thrown: unknown) =>
       setProblem(problemOf(thrown)),
     );

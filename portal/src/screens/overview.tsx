@@ -31,6 +31,7 @@ const words = both({
     noInvoice: "No invoice yet.",
     toInvoices: "To all invoices",
     subscription: "Subscription",
+    noProduct: "The subscription has no product.",
   },
   it: {
     next: "Prossimo addebito",
@@ -51,6 +52,7 @@ const words = both({
     noInvoice: "Ancora nessuna fattura.",
     toInvoices: "A tutte le fatture",
     subscription: "Abbonamento",
+    noProduct: "L'abbonamento non ha prodotti.",
   },
 });
 
@@ -132,6 +134,7 @@ function Charge({ page, account }: { page: View<"BillingPageView">; account: Scr
           <h2 id="subscription">{words().subscription}</h2>
           <span class="small">{accountStatuses()[page.status]}</span>
         </div>
+        {!page.subscription.lines.length && <p class="empty">{words().noProduct}</p>}
         <ul class="people">
           {page.subscription.lines.map(named).map(({ product, name, up_to, unit }) => (
             <li key={product}>
