@@ -94,6 +94,7 @@ def test_thirty_products_and_new_prices_fit(visit: Visit, locale: str) -> None:
     expect(page.get_by_role("table").first.get_by_role("row")).to_have_count(31)
     expect(page.get_by_text("<b>Bold</b>")).to_be_visible()
     person.accessible()
+    person.fits(1280)
     person.fits()
     person.picture(f"billing-many-{locale}")
 
@@ -314,10 +315,6 @@ def stale(person: Visitor, section: str, change: Callable[[Any], Any]) -> Answer
     """The form is open; then somebody else changes the section."""
     api = Answers(person.page)
     path = f"accounts/{NORDLYS}/billing-information/{section}"
-
-    def put(request: Any) -> Any:
-        return json.loads(request.post_data)
-
     api.problem(path, 412, "stale-version", "PUT")
     api.changed(path, change)
     return api

@@ -256,6 +256,7 @@ def test_a_credit_note_and_a_re_issued_invoice_lead_to_what_they_correct(visit: 
     )
     expect(page.get_by_role("heading", name="Payment")).to_have_count(0)
     person.accessible()
+    person.fits(1280)
     person.fits()
     person.picture("credit-note-hostile")
 

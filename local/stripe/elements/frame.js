@@ -89,8 +89,7 @@
   /** The form that is open: what the page has given, the type that is chosen, and the fields by name. */
   let form = null;
 
-  // A frame that was removed has itself as its parent.
-  const tell = (message) => window.parent === window || window.parent.postMessage(message, PAGE);
+  const tell = (message) => window.parent.postMessage(message, PAGE);
 
   function speak(locale) {
     language = locale === "it" ? "it" : "en";

@@ -70,7 +70,7 @@ export function Lines({ account, of }: { account: string; of: Sums }) {
         {of.lines.map((line, place) => (
           <tr key={place} role="row">
             <td role="cell" data-head={text.what}>
-              <span>{line.description}</span>
+              <span class="typed">{line.description}</span>
             </td>
             <td role="cell" data-head={text.how}>
               <Derivation account={account} line={line} />
@@ -108,7 +108,7 @@ function Sum({ name, value, note }: { name: string; value: string; note?: string
 
 function Derivation({ account, line }: { account: string; line: Line }) {
   return (
-    <div class="small">
+    <div class="small typed">
       {line.steps.map((step) => (
         <StepSaid key={step.since} account={account} step={step} isPriced={line.product !== null} />
       ))}

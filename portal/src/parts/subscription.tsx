@@ -85,7 +85,7 @@ export function SubscriptionTable({ lines, discounts }: { lines: readonly Line[]
 function Product({ line: { name, unit, begins_on, ends_on, pending_change: change } }: { line: Line }) {
   return (
     <>
-      <strong>{name}</strong>
+      <strong class="typed">{name}</strong>
       {begins_on && <span class="small"> {words().begins(day(begins_on))}</span>}
       {ends_on && <span class="small"> {words().ends(day(ends_on))}</span>}
       {change && (
@@ -113,7 +113,9 @@ function Discounts({ of }: { of: readonly Discount[] }) {
   return (
     <>
       {of.map((each) => (
-        <div key={discountSaid(each)}>{discountSaid(each)}</div>
+        <div key={discountSaid(each)} class="typed">
+          {discountSaid(each)}
+        </div>
       ))}
     </>
   );
