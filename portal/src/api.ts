@@ -2,7 +2,7 @@
 
 import createClient from "openapi-fetch";
 import type { components, paths } from "./api/schema";
-import { bearer, logIn } from "./session";
+import { bearer, logIn, LogInDown } from "./session";
 
 type Schemas = components["schemas"];
 /** What the API answers or takes, by its name in the OpenAPI document. */
@@ -63,7 +63,12 @@ export async function answer<T>(request: Promise<{ data?: T; error?: unknown; re
 export async function versioned<T>(
   request: Promise<{ data?: T; error?: unknown; response: Response }>,
 ): Promise<[T, string]> {
-  const { data, error, response } = await request;
+  const { data, error, response } = await request.catch((thrown: unknown) => {
+    if (thrown instanceof Problem) throw thrown;
+    // The answer has broken off, or is none of the API: a network that wants a log-in of its own answers with a page.
+    console.info(thrown);
+    throw new Problem(500, {}, null);
+  });
   if (!response.ok) {
     const wait = Number(response.headers.get("Retry-After") ?? Number.NaN);
     throw new Problem(
@@ -78,7 +83,9 @@ export async function versioned<T>(
 
 /** Sends a request. One that may be repeated is, where the API asks for a short wait. */
 async function send(request: Request): Promise<Response> {
-  const token = await bearer();
+  const token = await bearer().catch((thrown: unknown) => {
+    throw thrown instanceof LogInDown ? new Problem(thrown.status, {}, null) : thrown;
+  });
   if (!token) return leave();
   request.headers.set("Authorization", `Bearer ${token}`);
   for (let tried = 1; ; tried += 1) {

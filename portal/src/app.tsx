@@ -2,23 +2,25 @@
 
 import type { ComponentType } from "preact";
 import { Component, type ComponentChildren } from "preact";
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useState } from "preact/hooks";
 import { AccountContext, accountOf, type Account } from "./account";
 import { answer, api, type View } from "./api";
 import { config } from "./config";
-import { choose, language, LANGUAGES, onLanguage, type Language } from "./language";
+import { choose, language, LANGUAGES, onLanguage, suggest, type Language } from "./language";
 import { Banners } from "./parts/banners";
 import { Load, problemOf, ProblemNote, useLoad, Wait } from "./parts/load";
 import { Search } from "./parts/search";
-import { type Screen, useRoute } from "./route";
+import { PAST_DUE, type Screen, useRoute } from "./route";
 import { isStaff, logOut, me } from "./session";
 import { Picker } from "./screens/picker";
 import { loadScreen, type ScreenProps } from "./screens/load";
-import { common, screens } from "./words/common";
+import { common, screens, type Section, sections } from "./words/common";
 
 type Memberships = View<"MembershipView">[];
 
 const LAST = "livello.account";
+/** Screens that are about what may change meanwhile: they ask for it again when they are shown again. */
+const FRESH: ReadonlySet<Screen> = new Set<Screen>(["overview", "billing"]);
 
 /** In the menu, in the order of the menu. The others are reached from these, or by the search. */
 const MENU: readonly Screen[] = ["overview", "billing", "usage", "reduction", "decisions", "reviews", "users", "export", "log"];
@@ -26,8 +28,8 @@ const MENU: readonly Screen[] = ["overview", "billing", "usage", "reduction", "d
 export function App() {
   const [, draw] = useState(0);
   useEffect(() => onLanguage(() => draw((count) => count + 1)), []);
-  // With another language everything is made anew: no word of the other one stays.
-  return <Page key={language()} />;
+  // With another language everything is drawn again, and nothing is loaded again: what was typed and chosen stays.
+  return <Page />;
 }
 
 function Page() {
@@ -42,9 +44,25 @@ function Page() {
     () => (early ? answer(api.GET("/accounts/{account}/billing", { params: { path: { account: early } } })) : NEVER),
     [early],
   );
+  // Somebody else may have changed it meanwhile, or the same person in another tab.
+  const isShown = route.screen !== null && FRESH.has(route.screen);
   useEffect(() => {
-    if (wanted && memberships.value) localStorage.setItem(LAST, wanted);
-  }, [wanted, memberships.value]);
+    if (isElsewhere && isShown && billing.value && !billing.isLoading) billing.reload();
+  }, [route.screen, isShown]);
+  useEffect(() => {
+    if (!isShown) return;
+    const seen = () => document.visibilityState === "visible" && billing.reload();
+    document.addEventListener("visibilitychange", seen);
+    return () => document.removeEventListener("visibilitychange", seen);
+  }, [isShown, early]);
+  const isMine = memberships.value?.some((each) => each.account === wanted) ?? false;
+  useEffect(() => {
+    if (wanted && isMine) localStorage.setItem(LAST, wanted);
+  }, [wanted, isMine]);
+  const ofAccount = billing.value?.billing_information.billing.language;
+  useEffect(() => {
+    if (ofAccount && isMine) suggest(ofAccount);
+  }, [ofAccount, isMine]);
   useEffect(() => {
     if (wanted && !route.account) history.replaceState(null, "", `#/${wanted}/overview`);
   }, [wanted, route.account]);
@@ -58,6 +76,7 @@ function Page() {
       </a>
       <Header account={account} memberships={memberships.value ?? []} screen={route.screen} />
       <main id="content" tabIndex={-1}>
+        {!memberships.value && <h1>{route.screen ? screens()[route.screen].title : common().unknownScreen}</h1>}
         <Load of={memberships}>
           {(list) =>
             account ? (
@@ -95,10 +114,15 @@ interface ShownProps {
   rest: string[];
 }
 
+/** Whether anybody has gone to another screen since the page was opened. */
+let isElsewhere = false;
+addEventListener("hashchange", () => {
+  isElsewhere = true;
+});
+
 /** A screen with its title and its focus. */
 function Shown({ account, screen, rest }: ShownProps) {
   const [shown, setShown] = useState<{ screen: Screen; view: ComponentType<ScreenProps> } | null>(null);
-  const isFirst = useRef(true);
   const [failed, setFailed] = useState(false);
   useEffect(() => {
     let isLast = true;
@@ -116,20 +140,40 @@ function Shown({ account, screen, rest }: ShownProps) {
   const title = screen ? screens()[screen].title : common().unknownScreen;
   const place = rest.join("/");
   useEffect(() => {
-    document.title = [place && screen === "invoices" ? rest[0] : title, account.name, config.vendor].join(" – ");
-    // The first screen leaves the focus where the browser has it; the next ones begin at their content.
-    if (!isFirst.current) document.getElementById("content")?.focus();
-    isFirst.current = false;
+    // The first screen leaves the focus where the browser has it; the next ones begin at their content. Whoever chooses
+    // an account by its arrow keys goes on in the list.
+    if (isElsewhere && !document.activeElement?.matches("select")) document.getElementById("content")?.focus();
     scrollTo(0, 0);
-  }, [screen, account.name, place]);
-  if (!screen) return <p class="note">{common().unknownScreen}</p>;
+  }, [screen, place]);
+  const part = screen === "invoices" ? rest[0] !== PAST_DUE && rest[0] : screen === "billing" && rest[0] && sections()[rest[0] as Section];
+  const named = [part, title, account.name, config.vendor].filter(Boolean).join(" – ");
+  useEffect(() => {
+    document.title = named;
+  }, [named]);
+  if (!screen) return <Unknown account={account} />;
   // The page was deployed anew since it was opened: its parts have other names now.
-  if (failed) return <Outdated />;
+  if (failed) {
+    return (
+      <>
+        <h1>{title}</h1>
+        <div role="alert" class="note bad">
+          <Outdated />
+        </div>
+      </>
+    );
+  }
   if (shown?.screen !== screen) return <Wait />;
   const View = shown.view;
   return (
     <>
       <Banners screen={screen} />
+      {account.billing.problem?.code === "account-not-found" && (
+        <p class="note">
+          <a href="#/" onClick={() => localStorage.removeItem(LAST)}>
+            {common().yourAccounts}
+          </a>
+        </p>
+      )}
       {account.role === "staff" && <p class="note">{common().staffView}</p>}
       <Guard key={screen + place}>
         <View account={account} rest={rest} />
@@ -138,13 +182,25 @@ function Shown({ account, screen, rest }: ShownProps) {
   );
 }
 
+function Unknown({ account }: { account: Account }) {
+  return (
+    <>
+      <h1>{common().unknownScreen}</h1>
+      <p>
+        <a href={account.href("overview")}>{screens().overview.title}</a>
+      </p>
+    </>
+  );
+}
+
 function Outdated() {
   return (
-    <p class="note">
+    <>
+      <p>{common().notLoaded}</p>
       <button type="button" onClick={() => location.reload()}>
         {common().again}
       </button>
-    </p>
+    </>
   );
 }
 

@@ -34,6 +34,13 @@ export function day(value: string, style: "long" | "medium" = "medium"): string 
   return new Intl.DateTimeFormat(locale(), { dateStyle: style, timeZone: "UTC" }).format(new Date(`${value}T00:00Z`));
 }
 
+/** The last day of a span whose end the API gives as the first day after it, as documents and mails write it. */
+export function lastDay(until: string): string {
+  const last = new Date(`${until}T00:00Z`);
+  last.setUTCDate(last.getUTCDate() - 1);
+  return day(last.toISOString().slice(0, 10));
+}
+
 /** A month such as 2026-01. */
 export function month(value: string, style: "long" | "short" = "long"): string {
   const format = new Intl.DateTimeFormat(locale(), { month: style, year: "numeric", timeZone: "UTC" });

@@ -1,10 +1,11 @@
-/** The language of the page: the person's choice, else that of the browser. Each part of the page has its words in both. */
+/** The language of the page: the person's choice, else that of the browser, else that of the account. Each part of the page has its words in both. */
 
 export const LANGUAGES = { en: "English", it: "Italiano" } as const;
 export type Language = keyof typeof LANGUAGES;
 
 const CHOSEN = "livello.language";
-let current: Language = first([localStorage.getItem(CHOSEN), ...navigator.languages]);
+const OF_ACCOUNT = "livello.language.account";
+let current: Language = first([localStorage.getItem(CHOSEN), ...navigator.languages, localStorage.getItem(OF_ACCOUNT)]);
 let listener: (() => void) | null = null;
 
 export function language(): Language {
@@ -20,6 +21,16 @@ export function locale(): string {
 export function choose(wanted: Language): void {
   current = wanted;
   localStorage.setItem(CHOSEN, wanted);
+  apply();
+  listener?.();
+}
+
+/** For a browser that wants neither of the languages: that of the account, now and on later visits. */
+export function suggest(ofAccount: string): void {
+  localStorage.setItem(OF_ACCOUNT, ofAccount);
+  const wanted = first([localStorage.getItem(CHOSEN), ...navigator.languages, ofAccount]);
+  if (wanted === current) return;
+  current = wanted;
   apply();
   listener?.();
 }

@@ -19,6 +19,9 @@ export const SCREENS = [
 ] as const;
 export type Screen = (typeof SCREENS)[number];
 
+/** In the place of an invoice's number: the list of those that are past due. */
+export const PAST_DUE = "past-due";
+
 export interface Route {
   account: string | null;
   screen: Screen | null;

@@ -10,6 +10,10 @@ import { language } from "./language";
 
 const VERIFIER = "livello.verifier.";
 const REFRESH = "livello.refresh";
+const PERSON = "livello.person";
+/** Where forms keep what is typed. */
+export const DRAFT = "livello.draft.";
+const SECONDS_MAX = 30;
 /** A token is renewed this long before it ends, in milliseconds. */
 const EARLY = 60_000;
 
@@ -44,12 +48,19 @@ export function isStaff(): boolean {
   return claims?.["cognito:groups"]?.includes("staff") ?? false;
 }
 
+/** Thrown where the log-in does not answer, or has a fault: that ends no session. `status` is 0 without an answer. */
+export class LogInDown extends Error {
+  constructor(readonly status: number) {
+    super("the log-in cannot be reached");
+  }
+}
+
 /** Thrown where the log-in page sends the person back without a code. To ask it again at once would go round for ever. */
 export class LogInRefused extends Error {}
 
 /**
  * Takes up the session of this tab, or the answer of the log-in page. False while the browser leaves for the log-in.
- * Raises LogInRefused.
+ * Raises LogInRefused and LogInDown.
  */
 export async function begin(): Promise<boolean> {
   const answer = new URLSearchParams(location.search);
@@ -72,7 +83,7 @@ export async function begin(): Promise<boolean> {
   return false;
 }
 
-/** The ID token, renewed if it is about to end. Null if the session is over. */
+/** The ID token, renewed if it is about to end. Null if the session is over. Raises LogInDown. */
 export async function bearer(): Promise<string | null> {
   if (token && claims && claims.exp * 1000 - Date.now() > EARLY) return token;
   return (await renewed()) ? token : null;
@@ -128,18 +139,36 @@ async function exchange(body: Record<string, string>): Promise<boolean> {
   const response = await fetch(`${config.login}/oauth2/token`, {
     method: "POST",
     body: new URLSearchParams({ ...body, client_id: config.client_id }),
+    signal: AbortSignal.timeout(SECONDS_MAX * 1000),
+  }).catch(() => {
+    throw new LogInDown(0);
   });
+  // Only a refusal ends a session. A server that is down or busy is asked again by the next request.
+  if (response.status === 429 || response.status >= 500) throw new LogInDown(response.status);
   if (!response.ok) {
-    // A server that is down ends no session: the next request asks again.
-    if (response.status < 500) sessionStorage.removeItem(REFRESH);
+    sessionStorage.removeItem(REFRESH);
     return false;
   }
   const tokens = (await response.json()) as Tokens;
   token = tokens.id_token;
   claims = JSON.parse(new TextDecoder().decode(bytes(token.split(".")[1] ?? ""))) as Claims;
   if (tokens.refresh_token) sessionStorage.setItem(REFRESH, tokens.refresh_token);
+  forgetOthers(claims.sub);
   return true;
 }
+
+/** What another person typed in this tab, before the session ended, is not for this one. */
+function forgetOthers(person: string): void {
+  const before = sessionStorage.getItem(PERSON);
+  sessionStorage.setItem(PERSON, person);
+  if (before === null || before === person) return;
+  for (const key of Object.keys(sessionStorage)) if (key.startsWith(DRAFT)) sessionStorage.removeItem(key);
+}
+
+// A page that the browser has kept may be shown again after a log-out: by the button "back".
+addEventListener("pageshow", ({ persisted }) => {
+  if (persisted && !sessionStorage.getItem(REFRESH)) location.reload();
+});
 
 function home(): string {
   return `${location.origin}/`;

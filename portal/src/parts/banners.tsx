@@ -3,9 +3,10 @@
 import type { ComponentChildren } from "preact";
 import { useAccount } from "../account";
 import type { View } from "../api";
-import { day, money, number } from "../format";
+import { day, instant, money, month, number } from "../format";
 import { both } from "../language";
-import type { Screen } from "../route";
+import { PAST_DUE, type Screen } from "../route";
+import { named } from "./subscription";
 
 type Page = View<"BillingPageView">;
 
@@ -23,7 +24,8 @@ const words = both({
     why: "Why",
     version: (from: string) => `Prices change on ${from}.`,
     see: "See the new prices",
-    card: (month: string) => `Your card expires in ${month}.`,
+    card: (month: string) => `Your card expires at the end of ${month}.`,
+    expired: "Your card has expired.",
     newCard: "Use another card",
     noMethod: "No payment method is set up.",
     setUp: "Set one up",
@@ -42,7 +44,8 @@ const words = both({
     why: "Perché",
     version: (from: string) => `I prezzi cambiano il ${from}.`,
     see: "Vedete i nuovi prezzi",
-    card: (month: string) => `La vostra carta scade in ${month}.`,
+    card: (month: string) => `La vostra carta scade alla fine di ${month}.`,
+    expired: "La vostra carta è scaduta.",
     newCard: "Usate un'altra carta",
     noMethod: "Nessun metodo di pagamento è impostato.",
     setUp: "Impostatene uno",
@@ -57,7 +60,8 @@ export function Banners({ screen }: { screen: Screen }) {
   const page = account.billing.value;
   if (!page) return null;
   const isAdmin = account.role === "admin";
-  const pastDue = page.invoices.filter(({ status }) => status === "past_due").length;
+  const unpaid = page.invoices.filter(({ status }) => status === "past_due");
+  const [pastDue] = unpaid;
   const { ends, payment_details: pays, subscription, appointment } = page;
   return (
     <>
@@ -71,9 +75,13 @@ export function Banners({ screen }: { screen: Screen }) {
           {words().ends(day(ends.active_until))}
         </Banner>
       )}
-      {pastDue > 0 && (
-        <Banner kind="bad" link={[account.href("invoices"), words().pay]} isShown={screen !== "invoices"}>
-          {words().pastDue(pastDue)}
+      {pastDue && (
+        <Banner
+          kind="bad"
+          link={[account.href("invoices", unpaid.length === 1 ? pastDue.number : PAST_DUE), words().pay]}
+          isShown={screen !== "invoices"}
+        >
+          {words().pastDue(unpaid.length)}
         </Banner>
       )}
       {page.status === "active" && !pays.method && (
@@ -81,12 +89,12 @@ export function Banners({ screen }: { screen: Screen }) {
           {words().noMethod}
         </Banner>
       )}
-      {pays.card && isNear(pays.card) && (
+      {pays.card && monthsLeft(pays.card) <= 1 && (
         <Banner kind="warn" link={[account.href("billing", "payment"), words().newCard]} isShown={isAdmin}>
-          {words().card(`${String(pays.card.expiry_month).padStart(2, "0")}/${pays.card.expiry_year}`)}
+          {monthsLeft(pays.card) < 0 ? words().expired : words().card(month(endOf(pays.card)))}
         </Banner>
       )}
-      {subscription.lines.map(
+      {subscription.lines.map(named).map(
         ({ product, name, pending_change: change }) =>
           change && (
             <Banner key={product} kind="info" link={[account.href("decisions"), words().why]} isShown={screen !== "decisions"}>
@@ -101,7 +109,7 @@ export function Banners({ screen }: { screen: Screen }) {
       )}
       {appointment?.status === "open" && (
         <Banner kind="warn" link={[account.href("users"), words().object]} isShown={isAdmin && screen !== "users"}>
-          {words().appointment(appointment.name, day(appointment.effective_at.slice(0, 10)))}
+          {words().appointment(appointment.name, instant(appointment.effective_at, page.contract.time_zone, true))}
         </Banner>
       )}
     </>
@@ -126,8 +134,14 @@ function Banner({ kind, link: [href, text], isShown, children }: BannerProps) {
   );
 }
 
-/** This month or the next one; the bank may have sent a new card already, which the vendor then knows. */
-function isNear({ expiry_month, expiry_year }: NonNullable<Page["payment_details"]["card"]>): boolean {
+type Card = NonNullable<Page["payment_details"]["card"]>;
+
+/** 0 in the last month of a card. The bank may have sent a new card already, which the vendor then knows. */
+function monthsLeft({ expiry_month, expiry_year }: Card): number {
   const now = new Date();
-  return (expiry_year - now.getFullYear()) * 12 + expiry_month - 1 - now.getMonth() <= 1;
+  return (expiry_year - now.getFullYear()) * 12 + expiry_month - 1 - now.getMonth();
+}
+
+function endOf({ expiry_month, expiry_year }: Card): string {
+  return `${expiry_year}-${String(expiry_month).padStart(2, "0")}`;
 }

@@ -1,5 +1,5 @@
 import type { ComponentChildren } from "preact";
-import { useEffect, useId, useRef } from "preact/hooks";
+import { useId, useLayoutEffect, useRef } from "preact/hooks";
 import { common } from "../words/common";
 
 interface DialogProps {
@@ -12,10 +12,14 @@ interface DialogProps {
 export function Dialog({ title, onClose, children }: DialogProps) {
   const box = useRef<HTMLDialogElement>(null);
   const id = useId();
-  useEffect(() => {
+  // At once, and not after the next picture: whoever types on is not to lose a letter.
+  useLayoutEffect(() => {
     const before = document.activeElement as HTMLElement | null;
     box.current?.showModal();
-    return () => before?.focus();
+    return () => {
+      const now = document.activeElement;
+      if (!now || now === document.body || now.closest("dialog")) before?.focus();
+    };
   }, []);
   return (
     <dialog ref={box} aria-labelledby={id} onClose={onClose}>

@@ -6,8 +6,8 @@ import { both } from "../language";
 import { ProblemNote, problemOf } from "./load";
 
 const words = both({
-  en: { being: "The document is being written…", ready: "Ready: open it" },
-  it: { being: "Il documento è in preparazione…", ready: "Pronto: apritelo" },
+  en: { being: "The document is being written…", ready: "Ready: open it", late: "It takes longer than usual. Try again later." },
+  it: { being: "Il documento è in preparazione…", ready: "Pronto: apritelo", late: "Ci vuole più del solito. Riprovate più tardi." },
 });
 
 const POLLED = 2000;
@@ -25,6 +25,7 @@ interface DocumentProps {
 export function DocumentButton({ account, number, kind, label, title }: DocumentProps) {
   const [link, setLink] = useState<string | null>(null);
   const [isWaiting, setWaiting] = useState(false);
+  const [isLate, setLate] = useState(false);
   const [problem, setProblem] = useState<Problem | null>(null);
   const ready = useRef<HTMLAnchorElement>(null);
   const isGone = useRef(false);
@@ -36,7 +37,9 @@ export function DocumentButton({ account, number, kind, label, title }: Document
   }, []);
   useEffect(() => ready.current?.focus(), [link]);
   const ask = async () => {
+    if (isWaiting) return;
     setProblem(null);
+    setLate(false);
     setWaiting(true);
     try {
       for (let polls = 0; polls < POLLS_MAX && !isGone.current; polls += 1) {
@@ -54,6 +57,7 @@ export function DocumentButton({ account, number, kind, label, title }: Document
         }
         await new Promise((resolve) => setTimeout(resolve, POLLED));
       }
+      setLate(true);
     } catch (thrown) {
       setProblem(problemOf(thrown));
     } finally {
@@ -67,18 +71,20 @@ export function DocumentButton({ account, number, kind, label, title }: Document
           {words().ready}
         </a>
       ) : (
-        <button type="button" class="link" title={title} aria-label={title} disabled={isWaiting} onClick={ask}>
+        <button type="button" class="link" title={title} aria-label={title} aria-disabled={isWaiting} onClick={ask}>
           {label}
         </button>
       )}
-      <span role="status">{isWaiting && <span class="small"> {words().being}</span>}</span>
+      <span role="status">
+        {(isWaiting || isLate) && <span class="small"> {isWaiting ? words().being : words().late}</span>}
+      </span>
       {problem && <ProblemNote problem={problem} />}
     </>
   );
 }
 
-/** Saves a text, such as a table, as a file. */
-export function save(content: string, name: string, type: string): void {
+/** Saves a text, such as a table, as a file. A Blob keeps its byte order mark, by which spreadsheets know UTF-8. */
+export function save(content: string | Blob, name: string, type: string): void {
   const url = URL.createObjectURL(new Blob([content], { type }));
   const link = document.createElement("a");
   link.href = url;

@@ -2,7 +2,8 @@
 
 import type { ComponentChildren } from "preact";
 import { useId, useState } from "preact/hooks";
-import type { Problem } from "../api";
+import type { FieldError, Problem } from "../api";
+import { DRAFT } from "../session";
 import { common } from "../words/common";
 import { fieldSaid } from "../words/problems";
 import { problemOf, ProblemNote } from "./load";
@@ -16,14 +17,14 @@ export interface Form<T> {
   isSending: boolean;
   /** Whether anything was typed that is not sent. */
   isChanged: boolean;
+  /** Whether what was typed comes from before: from a session that has ended, or another look at the form. */
+  isTakenUp: boolean;
   /** Sends by `request`, once at a time. True if it was taken. */
   send: (request: (values: T) => Promise<void>) => Promise<boolean>;
   /** Forgets what was typed. */
   reset: () => void;
   errorOf: (key: string) => string | null;
 }
-
-const DRAFT = "livello.draft.";
 
 interface Draft<T> {
   values: T;
@@ -33,9 +34,11 @@ interface Draft<T> {
 /** A form that begins with `initial`. What is typed is kept under `name` in this tab until it is sent or given up. */
 export function useForm<T extends object>(name: string, initial: T, ofVersion = ""): Form<T> {
   const [{ values, version }, setDraft] = useState<Draft<T>>(() => draft<T>(name) ?? { values: initial, version: ofVersion });
+  const [isTakenUp, setTakenUp] = useState(() => draft<T>(name) !== null);
   const [problem, setProblem] = useState<Problem | null>(null);
   const [isSending, setSending] = useState(false);
   const reset = () => {
+    setTakenUp(false);
     sessionStorage.removeItem(DRAFT + name);
     setDraft({ values: initial, version: ofVersion });
     setProblem(null);
@@ -45,6 +48,7 @@ export function useForm<T extends object>(name: string, initial: T, ofVersion = 
     version,
     problem,
     isSending,
+    isTakenUp,
     isChanged: JSON.stringify(values) !== JSON.stringify(initial),
     reset,
     set: (key, value) => {
@@ -72,6 +76,11 @@ export function useForm<T extends object>(name: string, initial: T, ofVersion = 
       return error ? fieldSaid(error) : null;
     },
   };
+}
+
+/** Whether an error is shown at its field. */
+function isOfField({ pointer }: FieldError, values: object): boolean {
+  return Object.keys(values).includes(pointer?.split("/")[1] ?? "");
 }
 
 function draft<T>(name: string): Draft<T> | null {
@@ -155,11 +164,13 @@ interface FormBoxProps<T> {
   onGiveUp?: () => void;
   send?: string;
   giveUp?: string;
+  /** Whether it is shown already what somebody else has changed. */
+  isCompared?: boolean;
   children: ComponentChildren;
 }
 
 /** A form with its buttons. The first field that is refused gets the focus. */
-export function FormBox<T extends object>({ form, onSend, onDone, onGiveUp, send, giveUp, children }: FormBoxProps<T>) {
+export function FormBox<T extends object>({ form, onSend, onDone, onGiveUp, send, giveUp, isCompared, children }: FormBoxProps<T>) {
   const words = common();
   return (
     <form
@@ -172,10 +183,18 @@ export function FormBox<T extends object>({ form, onSend, onDone, onGiveUp, send
         else requestAnimationFrame(() => box.querySelector<HTMLElement>("[aria-invalid]")?.focus());
       }}
     >
+      {form.isTakenUp && form.isChanged && (
+        <p role="status" class="note">
+          {words.takenUp}
+        </p>
+      )}
       {children}
-      {form.problem && <ProblemNote problem={form.problem} />}
+      {form.problem && !(isCompared && form.problem.status === 412) && (
+        <ProblemNote problem={form.problem} errors={form.problem.errors.filter((each) => !isOfField(each, form.values))} />
+      )}
       <p class="buttons">
-        <button type="submit" class="main" disabled={form.isSending}>
+        {/* A button that is disabled loses the focus; `send` sends once at a time. */}
+        <button type="submit" class="main" aria-disabled={form.isSending}>
           {form.isSending ? words.saving : (send ?? words.save)}
         </button>
         {onGiveUp && (

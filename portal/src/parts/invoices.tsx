@@ -22,6 +22,7 @@ const words = both({
     file: "Download",
     pdf: (number: string) => `Download ${number} as PDF`,
     none: "No invoice yet. The first one is issued when the first paid period begins.",
+    noneSuch: "No invoice of this year and status.",
     corrects: (number: string) => `Credit note of ${number}`,
     left: (amount: string) => `${amount} to pay`,
   },
@@ -36,16 +37,24 @@ const words = both({
     file: "Scarica",
     pdf: (number: string) => `Scarica ${number} in PDF`,
     none: "Ancora nessuna fattura. La prima è emessa all'inizio del primo periodo pagato.",
+    noneSuch: "Nessuna fattura di questo anno e stato.",
     corrects: (number: string) => `Nota di credito di ${number}`,
     left: (amount: string) => `${amount} da pagare`,
   },
 });
 
-export function InvoiceTable({ account, invoices }: { account: Account; invoices: readonly Invoice[] }) {
+interface InvoiceTableProps {
+  account: Account;
+  invoices: readonly Invoice[];
+  /** Whether these are only some of the invoices, by year or status. */
+  isFiltered?: boolean;
+}
+
+export function InvoiceTable({ account, invoices, isFiltered = false }: InvoiceTableProps) {
   return (
     <Table
       caption={words().caption}
-      empty={words().none}
+      empty={isFiltered ? words().noneSuch : words().none}
       rows={invoices}
       name={({ number }) => number}
       columns={[

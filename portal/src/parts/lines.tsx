@@ -2,7 +2,7 @@
 
 import type { View } from "../api";
 import { href } from "../route";
-import { day, money, number } from "../format";
+import { day, lastDay, money, number, percent } from "../format";
 import { both } from "../language";
 import { discountSaid } from "./subscription";
 
@@ -22,7 +22,7 @@ const words = both({
     instead: "Instead of what was invoiced:",
     why: "why this tier",
     sum: "Sum before tax",
-    tax: (rate: string) => `Tax, ${rate} %`,
+    tax: (rate: string) => `Tax, ${rate}`,
     total: "Total",
     credit: "Paid with credit",
     due: "To pay",
@@ -39,7 +39,7 @@ const words = both({
     instead: "Invece di quanto fatturato:",
     why: "perché questa fascia",
     sum: "Somma prima delle imposte",
-    tax: (rate: string) => `Imposta, ${rate} %`,
+    tax: (rate: string) => `Imposta, ${rate}`,
     total: "Totale",
     credit: "Pagato con il credito",
     due: "Da pagare",
@@ -70,7 +70,7 @@ export function Lines({ account, of }: { account: string; of: Sums }) {
         {of.lines.map((line, place) => (
           <tr key={place} role="row">
             <td role="cell" data-head={text.what}>
-              <span>{line.description}</span>
+              <span class="typed">{line.description}</span>
             </td>
             <td role="cell" data-head={text.how}>
               <Derivation account={account} line={line} />
@@ -83,7 +83,7 @@ export function Lines({ account, of }: { account: string; of: Sums }) {
       </tbody>
       <tfoot role="rowgroup">
         <Sum name={text.sum} value={money(of.net)} />
-        <Sum name={text.tax(number(of.tax.rate, 2))} value={money(of.tax.amount)} note={of.tax.sentence} />
+        <Sum name={text.tax(percent(of.tax.rate, 2))} value={money(of.tax.amount)} note={of.tax.sentence} />
         <Sum name={text.total} value={money(of.total)} />
         {of.credit.amount !== 0 && <Sum name={text.credit} value={money(of.credit)} />}
         {of.credit.amount !== 0 && <Sum name={text.due} value={money(of.due)} />}
@@ -108,7 +108,7 @@ function Sum({ name, value, note }: { name: string; value: string; note?: string
 
 function Derivation({ account, line }: { account: string; line: Line }) {
   return (
-    <div class="small">
+    <div class="small typed">
       {line.steps.map((step) => (
         <StepSaid key={step.since} account={account} step={step} isPriced={line.product !== null} />
       ))}
@@ -124,7 +124,7 @@ function Derivation({ account, line }: { account: string; line: Line }) {
 function StepSaid({ account, step, isPriced }: { account: string; step: Step; isPriced: boolean }) {
   const text = words();
   const tier = step.up_to === null ? null : text.upTo(number(step.up_to));
-  const said = [text.step(step.months, day(step.since), day(step.until)), tier, isPriced && text.at(money(step.price))];
+  const said = [text.step(step.months, day(step.since), lastDay(step.until)), tier, isPriced && text.at(money(step.price))];
   return (
     <div>
       {said.filter(Boolean).join(", ")}

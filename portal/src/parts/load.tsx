@@ -2,9 +2,9 @@
 
 import type { ComponentChildren } from "preact";
 import { useCallback, useEffect, useRef, useState } from "preact/hooks";
-import { Problem } from "../api";
+import { type FieldError, Problem } from "../api";
 import { common } from "../words/common";
-import { said } from "../words/problems";
+import { fieldSaid, said } from "../words/problems";
 import { People } from "./people";
 
 export interface Loading<T> {
@@ -88,15 +88,24 @@ export function Wait() {
 
 interface ProblemProps {
   problem: Problem;
+  /** What else is wrong, unless it is shown at the fields themselves. */
+  errors?: readonly FieldError[];
   again?: () => void;
 }
 
 /** A problem in words, with the admins who could help and the id of the request for the vendor. */
-export function ProblemNote({ problem, again }: ProblemProps) {
+export function ProblemNote({ problem, again, errors = problem.errors }: ProblemProps) {
   const words = common();
   return (
     <div role="alert" class="note bad">
       <p>{said(problem)}</p>
+      {errors.length > 0 && (
+        <ul>
+          {errors.map((each, place) => (
+            <li key={place}>{fieldSaid(each)}</li>
+          ))}
+        </ul>
+      )}
       <People people={problem.admins} />
       {again && (
         <button type="button" onClick={again}>

@@ -30,6 +30,7 @@ export function Pages<T>({ ask, keys, children }: PagesProps<T>) {
     setCursor(first.value?.next_cursor ?? null);
   }, [first.value]);
   const next = async () => {
+    if (isBusy) return;
     setBusy(true);
     setProblem(null);
     try {
@@ -50,7 +51,7 @@ export function Pages<T>({ ask, keys, children }: PagesProps<T>) {
           {problem && <ProblemNote problem={problem} />}
           {cursor && (
             <p>
-              <button type="button" disabled={isBusy} onClick={next}>
+              <button type="button" aria-disabled={isBusy} onClick={next}>
                 {common().more}
               </button>
             </p>

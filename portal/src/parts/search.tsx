@@ -3,7 +3,7 @@
 import { useEffect, useId, useState } from "preact/hooks";
 import type { Account } from "../account";
 import { type Screen, SCREENS } from "../route";
-import { common, screens, screensIn } from "../words/common";
+import { common, screens, screensIn, titlesOf } from "../words/common";
 import { Dialog } from "./dialog";
 
 export function Search({ account }: { account: Account | null }) {
@@ -37,7 +37,7 @@ export function Search({ account }: { account: Account | null }) {
 function Found({ account, onChosen }: { account: Account; onChosen: () => void }) {
   const [wanted, setWanted] = useState("");
   const id = useId();
-  const found = SCREENS.filter((screen) => isNamed(screen, wanted));
+  const found = matching(wanted);
   const open = (screen: Screen) => {
     location.hash = account.href(screen);
     onChosen();
@@ -71,8 +71,15 @@ function Found({ account, onChosen }: { account: Account; onChosen: () => void }
   );
 }
 
+/** The screens with these words in their names, those first that have them in their titles. */
+function matching(wanted: string): Screen[] {
+  const found = SCREENS.filter((screen) => isNamed(screen, wanted));
+  const isTitled = (screen: Screen) => titlesOf(screen).some((title) => plain(title).includes(plain(wanted).trim()));
+  return [...found.filter(isTitled), ...found.filter((screen) => !isTitled(screen))];
+}
+
 function isNamed(screen: Screen, wanted: string): boolean {
-  const words = plain(wanted).split(" ").filter(Boolean);
+  const words = plain(wanted).split(/[^\p{L}\p{N}-]+/u).filter(Boolean);
   const names = screensIn(screen).map(plain).join(" ");
   return words.every((word) => names.includes(word));
 }

@@ -2,7 +2,7 @@
 
 import type { View } from "../api";
 import { day, money, number, percent } from "../format";
-import { both } from "../language";
+import { both, language } from "../language";
 import { Table } from "./table";
 
 type Line = View<"LineView">;
@@ -45,6 +45,16 @@ const words = both({
   },
 });
 
+/** A product as the reader's language names it, where the catalogue has it in that language. */
+export function named<P extends Pick<Line, "name" | "unit"> & Partial<Pick<Line, "translations">>>(of: P): P {
+  return { ...of, ...of.translations?.[language()] };
+}
+
+/** The same for what the API gives without translations: they are those of the subscription. */
+export function namedAs<P extends { product: string; name: string; unit: string }>(lines: readonly Line[], of: P): P {
+  return { ...of, ...lines.find(({ product }) => product === of.product)?.translations[language()] };
+}
+
 export function volume(upTo: number | null, unit: string): string {
   return upTo === null ? words().unlimited(unit) : words().upTo(number(upTo), unit);
 }
@@ -60,7 +70,7 @@ export function SubscriptionTable({ lines, discounts }: { lines: readonly Line[]
     <Table
       caption={words().caption}
       empty={words().empty}
-      rows={lines}
+      rows={lines.map(named)}
       name={({ product }) => product}
       columns={[
         { head: words().product, cell: (line) => <Product line={line} /> },
@@ -75,7 +85,7 @@ export function SubscriptionTable({ lines, discounts }: { lines: readonly Line[]
 function Product({ line: { name, unit, begins_on, ends_on, pending_change: change } }: { line: Line }) {
   return (
     <>
-      <strong>{name}</strong>
+      <strong class="typed">{name}</strong>
       {begins_on && <span class="small"> {words().begins(day(begins_on))}</span>}
       {ends_on && <span class="small"> {words().ends(day(ends_on))}</span>}
       {change && (
@@ -103,7 +113,9 @@ function Discounts({ of }: { of: readonly Discount[] }) {
   return (
     <>
       {of.map((each) => (
-        <div key={discountSaid(each)}>{discountSaid(each)}</div>
+        <div key={discountSaid(each)} class="typed">
+          {discountSaid(each)}
+        </div>
       ))}
     </>
   );

@@ -7,7 +7,7 @@ import { day, languageName, money, country } from "../format";
 import { both } from "../language";
 import { InvoiceTable } from "../parts/invoices";
 import { Load } from "../parts/load";
-import { discountSaid, SubscriptionTable, volume } from "../parts/subscription";
+import { discountSaid, namedAs, SubscriptionTable, volume } from "../parts/subscription";
 import { Facts, Table } from "../parts/table";
 import { MayEdit } from "../parts/admins";
 import { common, intervals, methods, screens } from "../words/common";
@@ -23,7 +23,7 @@ const words = both({
     since: (start: string) => `Since ${start}.`,
     whole: "Discounts on the whole",
     newPrices: (on: string) => `New prices from ${on}`,
-    lastDay: (last: string) => `Whoever cancels by ${last} never pays them.`,
+    lastDay: (last: string) => `If you cancel by ${last}, you never pay them.`,
     before: "Until then",
     after: "From then on",
     product: "Product",
@@ -68,7 +68,7 @@ const words = both({
     since: (start: string) => `Dal ${start}.`,
     whole: "Sconti sul totale",
     newPrices: (on: string) => `Nuovi prezzi dal ${on}`,
-    lastDay: (last: string) => `Chi cancella entro il ${last} non li paga mai.`,
+    lastDay: (last: string) => `Se cancellate entro il ${last}, non li pagate mai.`,
     before: "Fino ad allora",
     after: "Da allora",
     product: "Prodotto",
@@ -115,7 +115,7 @@ const EditPayment = lazyScreen(() => import("./edit_payment"));
 const EditTerm = lazyScreen(() => import("./edit_term"));
 
 export default function Billing({ account, rest: [section] }: ScreenProps) {
-  const isEdited = account.role === "admin" && section !== undefined;
+  const isEdited = account.role === "admin" && account.billing.value?.status !== "deactivated" && section !== undefined;
   return (
     <>
       <h1>{screens().billing.title}</h1>
@@ -148,7 +148,9 @@ function Sections({ page, account }: { page: Page; account: ScreenProps["account
         {page.subscription.discounts.length > 0 && (
           <Facts facts={[[words().whole, page.subscription.discounts.map(discountSaid).join("\n")]]} />
         )}
-        {page.subscription.pending_version?.announced_on && <NewPrices version={page.subscription.pending_version} />}
+        {page.subscription.pending_version?.announced_on && (
+          <NewPrices version={page.subscription.pending_version} lines={page.subscription.lines} />
+        )}
       </section>
       <section class="card" aria-labelledby="invoices">
         <h2 id="invoices">{words().invoices}</h2>
@@ -187,7 +189,7 @@ function Sections({ page, account }: { page: Page; account: ScreenProps["account
   );
 }
 
-function NewPrices({ version }: { version: View<"PendingVersionView"> }) {
+function NewPrices({ version, lines }: { version: View<"PendingVersionView">; lines: readonly View<"LineView">[] }) {
   return (
     <>
       <h3>{words().newPrices(day(version.effective_on))}</h3>
@@ -195,7 +197,7 @@ function NewPrices({ version }: { version: View<"PendingVersionView"> }) {
       <Table
         caption={words().newPrices(day(version.effective_on))}
         empty=""
-        rows={version.lines}
+        rows={version.lines.map((line) => namedAs(lines, line))}
         name={({ product }) => product}
         columns={[
           { head: words().product, cell: ({ name }) => name },

@@ -97,7 +97,11 @@ function Edited({ section, initial, etag }: { section: Section; initial: Fields;
     try {
       await save(account.id, section, values as never, version);
     } catch (thrown) {
-      if (thrown instanceof Problem && thrown.status === 412) setTheirs(await load(account.id, section));
+      if (!(thrown instanceof Problem) || thrown.status !== 412) throw thrown;
+      const now = await load(account.id, section);
+      // Somebody has made the very same change.
+      if (isSame(values, now[0])) return;
+      setTheirs(now);
       throw thrown;
     }
   };
@@ -117,7 +121,7 @@ function Edited({ section, initial, etag }: { section: Section; initial: Fields;
           }}
         />
       )}
-      <FormBox form={form} onSend={(values) => send(values, form.version)} onDone={leave} onGiveUp={leave}>
+      <FormBox form={form} isCompared={theirs !== null} onSend={(values) => send(values, form.version)} onDone={leave} onGiveUp={leave}>
         {section === "company" && <CompanyFields form={form} />}
         {section === "billing" && <BillingFields form={form} />}
         {section === "contact" && <ContactFields form={form} />}
@@ -188,6 +192,16 @@ function ContactFields({ form }: { form: Form<Fields> }) {
   );
 }
 
+function isSame(mine: Fields, theirs: Fields): boolean {
+  return Object.keys(mine).every((key) => !(key in theirs) || mine[key] === theirs[key]);
+}
+
+/** The value of a field as the form shows it: countries and languages by their names. */
+function shown(key: string, value: string | null | undefined): string {
+  if (!value) return "–";
+  return key === "country" ? country(value) : key === "language" ? languageName(value) : value;
+}
+
 interface ComparedProps {
   mine: Fields;
   theirs: Fields;
@@ -208,8 +222,8 @@ function Compared({ mine, theirs, onKeep, onTake }: ComparedProps) {
         name={(key) => key}
         columns={[
           { head: words().field, cell: (key) => text[key] ?? key },
-          { head: words().yours, cell: (key) => <bdi>{mine[key] ?? "–"}</bdi> },
-          { head: words().theirs, cell: (key) => <bdi>{theirs[key] ?? "–"}</bdi> },
+          { head: words().yours, cell: (key) => <bdi>{shown(key, mine[key])}</bdi> },
+          { head: words().theirs, cell: (key) => <bdi>{shown(key, theirs[key])}</bdi> },
         ]}
       />
       <p class="buttons">

@@ -5,7 +5,7 @@ import { useAccount } from "../account";
 import { answer, api, type Problem, type View } from "../api";
 import { language, both } from "../language";
 import { problemOf, ProblemNote, Wait } from "../parts/load";
-import { mountSetupForm, type SetupForm, type StripeFailure } from "../stripe";
+import { mountSetupForm, type SetupForm, type StripeFailure, StripeFault } from "../stripe";
 import { common } from "../words/common";
 import { stripeSaid } from "../words/stripe";
 
@@ -44,9 +44,14 @@ export default function EditPayment({ page }: { page: View<"BillingPageView"> })
   const [isSaved, setSaved] = useState(false);
   // A debit is collected in euros only.
   const methods: Method[] = page.contract.currency === "EUR" ? ["card", "sepa_debit"] : ["card"];
+  const told = useRef<HTMLDivElement>(null);
+  // The button that was pressed is gone.
+  useEffect(() => {
+    if (isSaved) told.current?.focus();
+  }, [isSaved]);
   if (isSaved) {
     return (
-      <div class="note" role="status">
+      <div class="note" role="status" ref={told} tabIndex={-1}>
         <p>{words().saved}</p>
         <p>
           <a href={account.href("billing")}>{words().done}</a>
@@ -80,6 +85,13 @@ export default function EditPayment({ page }: { page: View<"BillingPageView"> })
   );
 }
 
+/** The id of the set-up that Stripe has taken. Raises StripeFault. */
+async function confirmedBy(form: SetupForm): Promise<string> {
+  const result = await form.confirm();
+  if ("failure" in result) throw new StripeFault(result.failure);
+  return result.setup_intent;
+}
+
 function SetUp({ method, onSaved }: { method: Method; onSaved: () => void }) {
   const account = useAccount();
   const box = useRef<HTMLDivElement>(null);
@@ -89,6 +101,8 @@ function SetUp({ method, onSaved }: { method: Method; onSaved: () => void }) {
   const [problem, setProblem] = useState<Problem | null>(null);
   const [failure, setFailure] = useState<StripeFailure | null>(null);
   const [tried, setTried] = useState(0);
+  /** What Stripe has taken already. If only our own part has failed, nothing is typed again. */
+  const confirmed = useRef<string | null>(null);
   useEffect(() => {
     let isShown = true;
     const begin = async () => {
@@ -102,9 +116,11 @@ function SetUp({ method, onSaved }: { method: Method; onSaved: () => void }) {
     };
     setProblem(null);
     setFailure(null);
+    setReady(false);
+    confirmed.current = null;
     begin().catch((thrown: unknown) => {
       if (!isShown) return;
-      if (thrown instanceof Error && "stripe" in thrown) setFailure(thrown.stripe as StripeFailure);
+      if (thrown instanceof StripeFault) setFailure(thrown.stripe);
       else setProblem(problemOf(thrown));
     });
     return () => {
@@ -112,27 +128,27 @@ function SetUp({ method, onSaved }: { method: Method; onSaved: () => void }) {
       form.current?.destroy();
       form.current = null;
     };
-  }, [account.id, method, tried]);
+  }, [account.id, method, tried, language()]);
   const confirm = async () => {
     if (!form.current || isSaving) return;
     setSaving(true);
     setFailure(null);
     setProblem(null);
-    const result = await form.current.confirm();
-    if ("failure" in result) {
-      setFailure(result.failure);
-    } else {
-      try {
-        const body = { setup_intent: result.setup_intent };
-        await answer(api.PUT("/accounts/{account}/payment-method", { params: { path: { account: account.id } }, body }));
-        onSaved();
-        return;
-      } catch (thrown) {
-        setProblem(problemOf(thrown));
-      }
+    try {
+      confirmed.current ??= await confirmedBy(form.current);
+      const body = { setup_intent: confirmed.current };
+      await answer(api.PUT("/accounts/{account}/payment-method", { params: { path: { account: account.id } }, body }));
+      onSaved();
+    } catch (thrown) {
+      setSaving(false);
+      if (thrown instanceof StripeFault) setFailure(thrown.stripe);
+      else setProblem(problemOf(thrown));
     }
-    setSaving(false);
   };
+  // What the API refuses for good wants another card; what has failed is sent again.
+  const isFinal = problem !== null && problem.status >= 400 && problem.status < 500 && problem.status !== 429;
+  const again = () => (confirmed.current && !isFinal ? void confirm() : setTried(tried + 1));
+  const isNotOffered = problem?.errors.some(({ pointer }) => pointer === "#/method") ?? false;
   return (
     <form
       onSubmit={(event) => {
@@ -143,13 +159,23 @@ function SetUp({ method, onSaved }: { method: Method; onSaved: () => void }) {
       {!isReady && !problem && !failure && <Wait />}
       <div ref={box} class="stripe" />
       {failure && (
+        <div role="alert">
+          <p class="error">{stripeSaid(failure)}</p>
+          {!isReady && (
+            <button type="button" onClick={again}>
+              {common().again}
+            </button>
+          )}
+        </div>
+      )}
+      {isNotOffered && (
         <p role="alert" class="error">
-          {stripeSaid(failure)}
+          {words().unavailable}
         </p>
       )}
-      {problem && <ProblemNote problem={problem} again={() => setTried(tried + 1)} />}
+      {problem && !isNotOffered && <ProblemNote problem={problem} again={again} />}
       <p class="buttons">
-        <button type="submit" class="main" disabled={!isReady || isSaving}>
+        <button type="submit" class="main" disabled={!isReady} aria-disabled={isSaving}>
           {isSaving ? words().saving : words().save}
         </button>
         <a class="button" href={account.href("billing")}>

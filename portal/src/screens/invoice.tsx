@@ -1,9 +1,9 @@
 /** One invoice or credit note: its lines, its tax, its payment, its documents. */
 
-import { useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import type { Account } from "../account";
 import { answer, api, type Problem, type View } from "../api";
-import { country, day, money, number as figure } from "../format";
+import { country, day, lastDay, money, number as figure } from "../format";
 import { both, language } from "../language";
 import { DocumentButton } from "../parts/download";
 import { Tag } from "../parts/invoices";
@@ -11,7 +11,7 @@ import { Lines } from "../parts/lines";
 import { Load, problemOf, ProblemNote, useLoad } from "../parts/load";
 import { Facts } from "../parts/table";
 import { giveConsent, StripeFault, type StripeFailure } from "../stripe";
-import { common, methods, screens } from "../words/common";
+import { methods, screens } from "../words/common";
 import { stripeSaid } from "../words/stripe";
 
 type Invoice = View<"InvoiceDetailsView">;
@@ -52,6 +52,14 @@ const words = both({
     confirm: "Confirm at the bank",
     retry: "Try the payment again now",
     trying: "Being tried…",
+    other: "Use another card or bank account",
+    setUp: "Set up a payment method",
+    outcomes: {
+      paid: "It is paid.",
+      in_transit: "The payment is under way.",
+      refused: "The payment was refused again.",
+    },
+    paidSoFar: "Paid so far",
     failures: {
       declined: "The bank declined.",
       insufficient_funds: "There are not enough funds.",
@@ -96,6 +104,14 @@ const words = both({
     confirm: "Confermate presso la banca",
     retry: "Riprovate ora il pagamento",
     trying: "Tentativo in corso…",
+    other: "Usate un'altra carta o un altro conto",
+    setUp: "Impostate un metodo di pagamento",
+    outcomes: {
+      paid: "È pagata.",
+      in_transit: "Il pagamento è in corso.",
+      refused: "Il pagamento è stato rifiutato di nuovo.",
+    },
+    paidSoFar: "Pagato finora",
     failures: {
       declined: "La banca ha rifiutato.",
       insufficient_funds: "I fondi non sono sufficienti.",
@@ -115,6 +131,7 @@ export default function OneInvoice({ account, number }: { account: Account; numb
       <p>
         <a href={account.href("invoices")}>← {screens().invoices.title}</a>
       </p>
+      {!invoice.value && <h1>{words().invoice(number)}</h1>}
       <Load of={invoice}>{(found) => <Details account={account} invoice={found} onChange={invoice.set} />}</Load>
     </>
   );
@@ -145,7 +162,7 @@ function Details({ account, invoice, onChange }: DetailsProps) {
               [text.produced, day(invoice.produced_on)],
               [text.due, day(invoice.due_on)],
               [text.paid, payment.paid_on && day(payment.paid_on)],
-              [text.period, `${day(invoice.since)} – ${day(invoice.until)}`],
+              [text.period, `${day(invoice.since)} – ${lastDay(invoice.until)}`],
               [text.from, party(invoice.seller)],
               [text.to, party(invoice.company)],
             ]}
@@ -175,6 +192,18 @@ function Payment({ account, invoice, onChange }: DetailsProps) {
   const last = payment.reminders.sent.at(-1);
   const notes = [...new Set(payment.credited.map(({ credit_note }) => credit_note))];
   const isOwed = payment.status === "past_due" || payment.status === "open";
+  const [outcome, setOutcome] = useState("");
+  const told = useRef<HTMLParagraphElement>(null);
+  // The button that was pressed may be gone.
+  useEffect(() => {
+    if (outcome) told.current?.focus();
+  }, [outcome]);
+  const changed = (to: Invoice, isRefused: boolean) => {
+    const { status } = to.payment;
+    const isKnown = status === "paid" || status === "in_transit";
+    setOutcome(isKnown ? text.outcomes[status] : isRefused ? "" : text.outcomes.refused);
+    onChange(to);
+  };
   return (
     <section class="card" aria-labelledby="payment">
       <h2 id="payment">{text.payment}</h2>
@@ -184,7 +213,7 @@ function Payment({ account, invoice, onChange }: DetailsProps) {
           [text.attempts, payment.attempts ? figure(payment.attempts) : null],
           [text.failure, isOwed && payment.failure ? (text.failures[payment.failure] ?? text.otherFailure) : null],
           [text.next, payment.next_attempt_on && day(payment.next_attempt_on)],
-          [text.paid, money(payment.paid)],
+          [text.paidSoFar, money(payment.paid)],
           [text.left, money(payment.left)],
           [text.waived, payment.waived.amount ? money(payment.waived) : null],
           [text.refunded, payment.refunded.amount ? money(payment.refunded) : null],
@@ -203,21 +232,52 @@ function Payment({ account, invoice, onChange }: DetailsProps) {
           [text.nextReminder, payment.reminders.next_on && day(payment.reminders.next_on)],
         ]}
       />
-      {account.role === "admin" && isOwed && payment.left.amount > 0 && <Attempt account={account} invoice={invoice} onChange={onChange} />}
+      <p role="status" ref={told} tabIndex={-1} class="outcome">
+        {outcome}
+      </p>
+      {account.role === "admin" && isOwed && payment.left.amount > 0 && (
+        <Attempt
+          account={account}
+          invoice={invoice}
+          onBegin={() => setOutcome("")}
+          onChange={changed}
+        />
+      )}
     </section>
   );
 }
 
+interface AttemptProps {
+  account: Account;
+  invoice: Invoice;
+  onBegin: () => void;
+  /** `isRefused`: it is shown already that the payment service has refused. */
+  onChange: (invoice: Invoice, isRefused: boolean) => void;
+}
+
 /** What an admin may do about a charge that failed: give the bank the consent that it wants, or try again. */
-function Attempt({ account, invoice, onChange }: DetailsProps) {
+function Attempt({ account, invoice, onBegin, onChange }: AttemptProps) {
   const [isBusy, setBusy] = useState(false);
   const [problem, setProblem] = useState<Problem | null>(null);
   const [failure, setFailure] = useState<StripeFailure | null>(null);
   const params = { path: { account: account.id, number: invoice.number } };
   const isAsked = invoice.payment.failure === "authentication_required";
-  if (!isAsked && invoice.payment.status !== "past_due") return null;
+  const method = account.billing.value?.payment_details.method;
+  // What is transferred, or has nothing to be charged with, cannot be tried again.
+  if (!isAsked && (invoice.payment.status !== "past_due" || method === "bank_transfer")) return null;
+  if (!isAsked && method === null) {
+    return (
+      <p class="buttons">
+        <a class="button main" href={account.href("billing", "payment")}>
+          {words().setUp}
+        </a>
+      </p>
+    );
+  }
   const act = async () => {
+    if (isBusy) return;
     setBusy(true);
+    onBegin();
     setProblem(null);
     setFailure(null);
     try {
@@ -225,9 +285,9 @@ function Attempt({ account, invoice, onChange }: DetailsProps) {
         const consent = await answer(api.POST("/accounts/{account}/invoices/{number}/consent", { params }));
         const refused = await giveConsent(consent, language());
         if (refused) setFailure(refused);
-        onChange(await answer(api.GET("/accounts/{account}/invoices/{number}", { params })));
+        onChange(await answer(api.GET("/accounts/{account}/invoices/{number}", { params })), refused !== null);
       } else {
-        onChange(await answer(api.POST("/accounts/{account}/invoices/{number}/payment-attempts", { params })));
+        onChange(await answer(api.POST("/accounts/{account}/invoices/{number}/payment-attempts", { params })), false);
       }
       account.billing.reload();
     } catch (thrown) {
@@ -247,11 +307,11 @@ function Attempt({ account, invoice, onChange }: DetailsProps) {
       )}
       {problem && <ProblemNote problem={problem} />}
       <p class="buttons">
-        <button type="button" class="main" disabled={isBusy} onClick={act}>
+        <button type="button" class="main" aria-disabled={isBusy} onClick={act}>
           {isBusy ? words().trying : isAsked ? words().confirm : words().retry}
         </button>
         <a class="button" href={account.href("billing", "payment")}>
-          {common().edit}
+          {words().other}
         </a>
       </p>
     </>

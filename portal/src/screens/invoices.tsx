@@ -4,13 +4,14 @@ import { useEffect, useState } from "preact/hooks";
 import type { ScreenProps } from "./load";
 import { answer, api, type Problem, type View } from "../api";
 import { instant } from "../format";
-import { both } from "../language";
+import { both, language } from "../language";
 import { save } from "../parts/download";
 import { Field } from "../parts/form";
 import { InvoiceTable } from "../parts/invoices";
 import { Load, problemOf, ProblemNote, useLoad } from "../parts/load";
 import { Pages } from "../parts/pages";
 import { lazyScreen } from "../parts/lazy";
+import { PAST_DUE } from "../route";
 import { screens, statuses } from "../words/common";
 import { Upcoming } from "../parts/upcoming";
 
@@ -21,7 +22,6 @@ const words = both({
     status: "Status",
     any: "Every status",
     csv: "Table (CSV)",
-
     archiveOf: (year: number) => `All documents of ${year} (ZIP)`,
     preparing: "The archive is being prepared. You may leave this page: a mail comes when it is ready.",
     ready: (until: string) => `The archive is ready until ${until}:`,
@@ -34,7 +34,6 @@ const words = both({
     status: "Stato",
     any: "Ogni stato",
     csv: "Tabella (CSV)",
-
     archiveOf: (year: number) => `Tutti i documenti del ${year} (ZIP)`,
     preparing: "L'archivio è in preparazione. Potete lasciare la pagina: quando è pronto arriva un'e-mail.",
     ready: (until: string) => `L'archivio è pronto fino al ${until}:`,
@@ -46,14 +45,31 @@ const words = both({
 const One = lazyScreen(() => import("./invoice"));
 
 export default function Invoices({ account, rest: [number] }: ScreenProps) {
-  return number ? <One account={account} number={number} /> : <All account={account} />;
+  if (number && number !== PAST_DUE) return <One account={account} number={number} />;
+  return <All account={account} asked={number ? { year: null, status: "past_due" } : null} />;
 }
+
+interface Filter {
+  year: number | null;
+  status: Status | null;
+}
+
+/** What was chosen last for an account: it is still chosen when one comes back from an invoice. */
+const chosen = new Map<string, Filter>();
 
 type Status = View<"InvoiceStatus">;
 
-function All({ account }: Pick<ScreenProps, "account">) {
-  const [year, setYear] = useState<number | null>(null);
-  const [status, setStatus] = useState<Status | null>(null);
+function All({ account, asked }: Pick<ScreenProps, "account"> & { asked: Filter | null }) {
+  const [filter, setFilter] = useState<Filter>(asked ?? chosen.get(account.id) ?? { year: null, status: null });
+  const { year, status } = filter;
+  const choose = (change: Partial<Filter>) => {
+    const changed = { ...filter, ...change };
+    chosen.set(account.id, changed);
+    setFilter(changed);
+  };
+  useEffect(() => {
+    if (asked) chosen.set(account.id, asked);
+  }, []);
   const [problem, setProblem] = useState<Problem | null>(null);
   const path = { account: account.id };
   const query = { ...(year ? { year } : {}), ...(status ? { status } : {}) };
@@ -72,7 +88,7 @@ function All({ account }: Pick<ScreenProps, "account">) {
         <div class="choices row">
           <Field label={words().year}>
             {(field) => (
-              <select {...field} value={year ?? ""} onChange={({ currentTarget: { value } }) => setYear(Number(value) || null)}>
+              <select {...field} value={year ?? ""} onChange={({ currentTarget: { value } }) => choose({ year: Number(value) || null })}>
                 <option value="">{words().every}</option>
                 {years(account).map((each) => (
                   <option key={each} value={each}>
@@ -87,7 +103,7 @@ function All({ account }: Pick<ScreenProps, "account">) {
               <select
                 {...field}
                 value={status ?? ""}
-                onChange={({ currentTarget: { value } }) => setStatus((value || null) as Status | null)}
+                onChange={({ currentTarget: { value } }) => choose({ status: (value || null) as Status | null })}
               >
                 <option value="">{words().any}</option>
                 {Object.entries(statuses()).map(([code, name]) => (
@@ -103,11 +119,12 @@ function All({ account }: Pick<ScreenProps, "account">) {
             onClick={() =>
               act(async () => {
                 const request = api.GET("/accounts/{account}/invoices", {
-                  params: { path, query },
+                  // For the spreadsheet of this language: its decimal sign, its separator, and a byte order mark.
+                  params: { path, query: { ...query, locale: language() } },
                   headers: { Accept: "text/csv" },
-                  parseAs: "text",
+                  parseAs: "blob",
                 });
-                save(String(await answer(request)), `invoices-${account.id}${year ? `-${year}` : ""}.csv`, "text/csv");
+                save((await answer(request)) as unknown as Blob, `invoices-${account.id}${year ? `-${year}` : ""}.csv`, "text/csv");
               })
             }
           >
@@ -119,7 +136,7 @@ function All({ account }: Pick<ScreenProps, "account">) {
           keys={[account.id, year, status]}
           ask={(cursor) => list(cursor ? { limit: 50, cursor } : { limit: 50 })}
         >
-          {(items) => <InvoiceTable account={account} invoices={items} />}
+          {(items) => <InvoiceTable account={account} invoices={items} isFiltered={year !== null || status !== null} />}
         </Pages>
         {year !== null && <Archive key={year} account={account} year={year} />}
       </section>
@@ -133,7 +150,9 @@ function All({ account }: Pick<ScreenProps, "account">) {
 
 /** The years in which there can be invoices, the newest first. */
 function years({ billing }: ScreenProps["account"]): number[] {
-  const now = new Date().getFullYear();
+  // Of an account on a test clock it may be a later year already.
+  const last = Number(billing.value?.invoices[0]?.produced_on.slice(0, 4) ?? 0);
+  const now = Math.max(new Date().getFullYear(), last);
   const start = Number(billing.value?.contract.start.slice(0, 4) ?? now);
   return Array.from({ length: Math.max(1, now - start + 1) }, (_, back) => now - back);
 }
@@ -155,6 +174,7 @@ function Archive({ account, year }: Pick<ScreenProps, "account"> & { year: numbe
   }, [isPreparing]);
   const [problem, setProblem] = useState<Problem | null>(null);
   const ask = () => {
+    setProblem(null);
     answer(api.POST("/accounts/{account}/invoices/archive", { params })).then(archive.set, (thrown: unknown) =>
       setProblem(problemOf(thrown)),
     );

@@ -2,20 +2,20 @@
 
 import type { ScreenProps } from "./load";
 import { answer, api, type View } from "../api";
-import { day, money, number, percent } from "../format";
+import { day, money, month, number, percent } from "../format";
 import { both } from "../language";
 import { Load, useLoad } from "../parts/load";
 import { Meter } from "../parts/meter";
-import { volume } from "../parts/subscription";
+import { named, namedAs, volume } from "../parts/subscription";
 import { Tag } from "../parts/invoices";
 import { explained } from "../words/explanations";
-import { accountStatuses, methods, screens } from "../words/common";
+import { accountStatuses, screens } from "../words/common";
 
 const words = both({
   en: {
     next: "Next charge",
     on: (on: string) => `on ${on}`,
-    with: (method: string) => `by ${method}`,
+    with: { card: "by card", sepa_debit: "by SEPA direct debit", bank_transfer: "by bank transfer" },
     nothing: "No charge is to come.",
     toBilling: "To billing",
     usage: "This month",
@@ -31,11 +31,12 @@ const words = both({
     noInvoice: "No invoice yet.",
     toInvoices: "To all invoices",
     subscription: "Subscription",
+    noProduct: "The subscription has no product.",
   },
   it: {
     next: "Prossimo addebito",
     on: (on: string) => `il ${on}`,
-    with: (method: string) => `con ${method}`,
+    with: { card: "con carta", sepa_debit: "con addebito diretto SEPA", bank_transfer: "con bonifico" },
     nothing: "Non è previsto nessun addebito.",
     toBilling: "Alla fatturazione",
     usage: "Questo mese",
@@ -51,6 +52,7 @@ const words = both({
     noInvoice: "Ancora nessuna fattura.",
     toInvoices: "A tutte le fatture",
     subscription: "Abbonamento",
+    noProduct: "L'abbonamento non ha prodotti.",
   },
 });
 
@@ -73,7 +75,7 @@ export default function Overview({ account }: ScreenProps) {
         <Load of={account.billing}>{(page) => <Charge page={page} account={account} />}</Load>
         <section class="card" aria-labelledby="usage">
           <h2 id="usage">{words().usage}</h2>
-          <Load of={usage}>{({ products }) => <Standings products={products} />}</Load>
+          <Load of={usage}>{({ products }) => <Standings products={products} lines={account.billing.value?.subscription.lines ?? []} />}</Load>
           <p>
             <a href={account.href("usage")}>{words().toUsage}</a>
           </p>
@@ -81,7 +83,15 @@ export default function Overview({ account }: ScreenProps) {
         <section class="card" aria-labelledby="decision">
           <h2 id="decision">{words().decision}</h2>
           <Load of={decisions}>
-            {({ items: [last] }) => <p>{last ? explained(last) : words().noDecision}</p>}
+            {({ items: [last] }) =>
+              last ? (
+                <p>
+                  <strong>{productOf(account, last.product)}</strong>, {month(last.month)}: {explained(last)}
+                </p>
+              ) : (
+                <p>{words().noDecision}</p>
+              )
+            }
           </Load>
           <p>
             <a href={account.href("decisions")}>{words().toDecisions}</a>
@@ -90,6 +100,12 @@ export default function Overview({ account }: ScreenProps) {
       </div>
     </>
   );
+}
+
+/** The name of a product of the subscription; the code of one that is not part of it any more. */
+function productOf(account: ScreenProps["account"], code: string): string {
+  const line = account.billing.value?.subscription.lines.find(({ product }) => product === code);
+  return line ? named(line).name : code;
 }
 
 function Charge({ page, account }: { page: View<"BillingPageView">; account: ScreenProps["account"] }) {
@@ -103,7 +119,7 @@ function Charge({ page, account }: { page: View<"BillingPageView">; account: Scr
           <>
             <p class="big">{money(next.total)}</p>
             <p>
-              {words().on(day(next.on, "long"))} {method && words().with(methods()[method])}
+              {words().on(day(next.on, "long"))} {method && words().with[method]}
             </p>
           </>
         ) : (
@@ -118,8 +134,9 @@ function Charge({ page, account }: { page: View<"BillingPageView">; account: Scr
           <h2 id="subscription">{words().subscription}</h2>
           <span class="small">{accountStatuses()[page.status]}</span>
         </div>
+        {!page.subscription.lines.length && <p class="empty">{words().noProduct}</p>}
         <ul class="people">
-          {page.subscription.lines.map(({ product, name, up_to, unit }) => (
+          {page.subscription.lines.map(named).map(({ product, name, up_to, unit }) => (
             <li key={product}>
               {name}: {volume(up_to, unit)}
             </li>
@@ -144,11 +161,16 @@ function Charge({ page, account }: { page: View<"BillingPageView">; account: Scr
   );
 }
 
-function Standings({ products }: { products: View<"StandingView">[] }) {
+interface StandingsProps {
+  products: View<"StandingView">[];
+  lines: readonly View<"LineView">[];
+}
+
+function Standings({ products, lines }: StandingsProps) {
   if (!products.length) return <p class="empty">{words().noUsage}</p>;
   return (
     <>
-      {products.map(({ product, name, unit, up_to, running, average, forecast }) => (
+      {products.map((each) => namedAs(lines, each)).map(({ product, name, unit, up_to, running, average, forecast }) => (
         <div key={product}>
           <h3>{name}</h3>
           <Meter label={`${name}: ${screens().usage.title}`} used={running.percent}>

@@ -19,6 +19,7 @@ const words = both({
     id: "Id",
     filter: "Beginning of a name, id, e-mail address or VAT number",
     nothing: "No account is found.",
+    more: "There are more: search for less of them.",
   },
   it: {
     name: "Nome",
@@ -27,6 +28,7 @@ const words = both({
     id: "Id",
     filter: "Inizio del nome, id, indirizzo e-mail o partita IVA",
     nothing: "Nessun account trovato.",
+    more: "Ce ne sono altri: precisate la ricerca.",
   },
 });
 
@@ -47,7 +49,7 @@ export function Picker({ memberships }: { memberships: View<"MembershipView">[] 
       {isStaff() ? (
         <Found wanted={wanted} />
       ) : (
-        <Listed empty={common().noAccount} accounts={memberships.filter((each) => isNamed(each, wanted))} />
+        <Listed empty={memberships.length ? words().nothing : common().noAccount} accounts={memberships.filter((each) => isNamed(each, wanted))} />
       )}
     </>
   );
@@ -72,7 +74,16 @@ function Found({ wanted }: { wanted: string }) {
     () => answer(api.GET("/accounts", { params: { query: search ? { search, limit: 50 } : { limit: 50 } } })),
     [search],
   );
-  return <Load of={found}>{({ items }) => <Listed empty={words().nothing} accounts={items} />}</Load>;
+  return (
+    <Load of={found}>
+      {({ items, next_cursor }) => (
+        <>
+          <Listed empty={words().nothing} accounts={items} />
+          {next_cursor && <p>{words().more}</p>}
+        </>
+      )}
+    </Load>
+  );
 }
 
 function Listed({ accounts, empty }: { accounts: View<"MembershipView">[]; empty: string }) {
@@ -83,7 +94,7 @@ function Listed({ accounts, empty }: { accounts: View<"MembershipView">[]; empty
       rows={accounts}
       name={({ account }) => account}
       columns={[
-        { head: words().name, cell: ({ account, name }) => <a href={href(account, "overview")}>{name}</a> },
+        { head: words().name, cell: ({ account, name }) => <a href={href(account, "overview")}><bdi>{name}</bdi></a> },
         { head: words().id, cell: ({ account }) => account },
         {
           head: isStaff() ? words().status : words().role,

@@ -12,6 +12,7 @@ export const common = both({
     save: "Save",
     saving: "Saving…",
     saved: "Saved.",
+    takenUp: "What you typed is still here, and not saved yet.",
     cancel: "Do not change",
     close: "Close",
     back: "Back",
@@ -35,6 +36,8 @@ export const common = both({
     admins: "Only an admin can change this. Your admins:",
     askAdmin: "Ask an admin of your company",
     unknownScreen: "There is no such screen.",
+    yourAccounts: "Your accounts",
+    notLoaded: "This part of the page could not be loaded. Check your connection, then load the page again.",
     of: (part: string, whole: string) => `${part} of ${whole}`,
     roles: { admin: "Admin", member: "Member", staff: "Staff" },
   },
@@ -45,6 +48,7 @@ export const common = both({
     save: "Salva",
     saving: "Salvataggio…",
     saved: "Salvato.",
+    takenUp: "Quanto avete scritto è ancora qui, e non è ancora salvato.",
     cancel: "Non modificare",
     close: "Chiudi",
     back: "Indietro",
@@ -68,6 +72,8 @@ export const common = both({
     admins: "Solo un amministratore può modificare questi dati. I vostri amministratori:",
     askAdmin: "Chiedete a un amministratore della vostra società",
     unknownScreen: "Questa pagina non esiste.",
+    yourAccounts: "I vostri account",
+    notLoaded: "Questa parte della pagina non è stata caricata. Controllate la connessione e ricaricate la pagina.",
     of: (part: string, whole: string) => `${part} di ${whole}`,
     roles: { admin: "Amministratore", member: "Membro", staff: "Personale" },
   },
@@ -82,28 +88,28 @@ interface Named {
 const NAMES: Record<Language, Record<Screen, Named>> = {
   en: {
     overview: { title: "Overview", words: "home start" },
-    billing: { title: "Billing", words: "subscription price card payment company address vat contact invoice details" },
-    invoices: { title: "Invoices", words: "download pdf credit note receipt" },
+    billing: { title: "Billing", words: "current subscription information price discount card bank iban sepa payment details method company address vat contact invoice" },
+    invoices: { title: "Invoices", words: "download pdf e-invoice xml csv archive zip credit note receipt past due" },
     usage: { title: "Usage", words: "dashboard volume month average forecast chart" },
     reduction: { title: "Use less", words: "reduce content save advice" },
     decisions: { title: "Tier decisions", words: "autoscaling scale peak black friday" },
     reviews: { title: "Reviews", words: "customer success manager appointment lower tier call" },
     users: { title: "Users", words: "people invite admin member role access" },
-    cancellation: { title: "Cancellation", words: "cancel end terminate close account delete" },
+    cancellation: { title: "Cancellation", words: "how do i cancel my account end terminate close delete" },
     reactivation: { title: "Reactivation", words: "come back restore" },
     export: { title: "Export", words: "data download archive zip" },
     log: { title: "Log", words: "events audit history changes" },
   },
   it: {
     overview: { title: "Panoramica", words: "inizio home" },
-    billing: { title: "Fatturazione", words: "abbonamento prezzo carta pagamento società indirizzo iva contatto fatture dati" },
-    invoices: { title: "Fatture", words: "scaricare pdf nota di credito ricevuta" },
+    billing: { title: "Fatturazione", words: "abbonamento corrente informazioni di fatturazione prezzo sconto carta banca conto iban sepa dettagli di pagamento metodo società indirizzo iva contatto fatture fattura dati" },
+    invoices: { title: "Fatture", words: "fattura elettronica scaricare pdf xml csv archivio zip nota di credito ricevuta scaduta" },
     usage: { title: "Utilizzo", words: "dashboard volume mese media previsione grafico" },
     reduction: { title: "Ridurre l'utilizzo", words: "contenuti risparmiare consigli" },
     decisions: { title: "Decisioni sulle fasce", words: "scalabilità automatica livello picco black friday" },
     reviews: { title: "Revisioni", words: "customer success manager appuntamento fascia inferiore" },
     users: { title: "Utenti", words: "persone invitare amministratore membro ruolo accesso" },
-    cancellation: { title: "Cancellazione", words: "cancellare disdetta recesso chiudere account eliminare" },
+    cancellation: { title: "Cancellazione", words: "come faccio a cancellare il mio account disdetta recesso chiudere eliminare" },
     reactivation: { title: "Riattivazione", words: "tornare ripristinare" },
     export: { title: "Esportazione", words: "dati scaricare archivio zip" },
     log: { title: "Registro", words: "eventi storico modifiche" },
@@ -113,10 +119,23 @@ const NAMES: Record<Language, Record<Screen, Named>> = {
 /** The screens as the menu names them. */
 export const screens = both(NAMES);
 
+/** The titles of a screen, in every language. */
+export function titlesOf(screen: Screen): string[] {
+  return Object.values(NAMES).map((names) => names[screen].title);
+}
+
 /** All names of a screen, in every language. */
 export function screensIn(screen: Screen): string[] {
   return Object.values(NAMES).flatMap((names) => [names[screen].title, names[screen].words]);
 }
+
+/** The parts of billing that are edited, each at an address of its own. */
+export type Section = "company" | "billing" | "contact" | "payment";
+
+export const sections = both<Record<Section, string>>({
+  en: { company: "Company", billing: "Billing", contact: "Contact", payment: "Payment method" },
+  it: { company: "Società", billing: "Fatturazione", contact: "Contatto", payment: "Metodo di pagamento" },
+});
 
 export const statuses = both<Record<View<"InvoiceStatus">, string>>({
   en: {

@@ -20,6 +20,11 @@ const words = both<{ codes: Record<string, string>; otherwise: string }>({
       incomplete_iban: "The IBAN is not complete.",
       invalid_iban: "The IBAN is not correct.",
       invalid_bank_account_iban: "The IBAN is not correct.",
+      api_connection_error: "The payment service cannot be reached. Check your connection and try again.",
+      invalid_expiry_month: "The expiry month is not correct.",
+      incomplete_name: "The name is not complete.",
+      incomplete_email: "The e-mail address is not complete.",
+      invalid_email: "The e-mail address is not correct.",
       invalid_expiry_month_past: "This card has expired.",
       invalid_expiry_year_past: "This card has expired.",
       lost_card: "The bank has declined. Try another card, or ask your bank.",
@@ -47,6 +52,11 @@ const words = both<{ codes: Record<string, string>; otherwise: string }>({
       incomplete_iban: "L'IBAN non è completo.",
       invalid_iban: "L'IBAN non è corretto.",
       invalid_bank_account_iban: "L'IBAN non è corretto.",
+      api_connection_error: "Il servizio di pagamento non è raggiungibile. Controllate la connessione e riprovate.",
+      invalid_expiry_month: "Il mese di scadenza non è corretto.",
+      incomplete_name: "Il nome non è completo.",
+      incomplete_email: "L'indirizzo e-mail non è completo.",
+      invalid_email: "L'indirizzo e-mail non è corretto.",
       invalid_expiry_month_past: "Questa carta è scaduta.",
       invalid_expiry_year_past: "Questa carta è scaduta.",
       lost_card: "La banca ha rifiutato. Provate un'altra carta o chiedete alla banca.",
@@ -60,7 +70,8 @@ const words = both<{ codes: Record<string, string>; otherwise: string }>({
   },
 });
 
-export function stripeSaid({ code, decline_code }: StripeFailure): string {
+/** Some failures have a type and no code: that Stripe was not reached is one. */
+export function stripeSaid({ type, code, decline_code }: StripeFailure): string {
   const { codes, otherwise } = words();
-  return codes[decline_code ?? ""] ?? codes[code ?? ""] ?? otherwise;
+  return codes[decline_code ?? ""] ?? codes[code ?? ""] ?? codes[type ?? ""] ?? otherwise;
 }
