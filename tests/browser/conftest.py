@@ -10,6 +10,7 @@ from playwright.sync_api import Browser
 
 from local.stack import Stack
 from tests.browser.harness import Visitor, browser, visitor
+from tests.browser.people import logged_in
 from tests.running_stack import stack
 
 __all__ = ["browser", "stack"]
@@ -26,11 +27,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture
 def visit(stack: Stack, browser: Browser) -> Iterator[Callable[..., Visitor]]:
-    """Makes people with browsers of their own. None of their pages may report a fault."""
+    """Makes people with browsers of their own, logged in as `who` is. None of their pages may report a fault."""
     people: list[Visitor] = []
 
-    def arrive(locale: str = "en-GB") -> Visitor:
-        people.append(visitor(stack, browser, locale))
+    def arrive(locale: str = "en-GB", who: str | None = None) -> Visitor:
+        people.append(logged_in(stack, browser, who, locale) if who else visitor(stack, browser, locale))
         return people[-1]
 
     yield arrive

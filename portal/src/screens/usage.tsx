@@ -51,7 +51,6 @@ const words = both({
     none: "No usage has been reported in this range. Your product reports it by itself; it appears here within a minute.",
     empty: "The account has no product.",
     leftOut: "What the last decision left out",
-    leftOutDay: (on: string, usage: string, counted: string) => `${on}: ${usage} used, ${counted} counted`,
     peakReason: "a peak",
     knownReason: "a peak that your customer success manager knows of",
     zone: (zone: string) => `Days and months are those of ${zone}.`,
@@ -59,6 +58,13 @@ const words = both({
     correctionSaid: (on: string, quantity: string, reason: string) => `${on}: ${quantity} (${reason})`,
     lower: "Use less",
     rest: "without a name",
+    others: (count: string) => `${count} smaller ones`,
+    showMore: "Show more",
+    noForecast: "not enough days of usage yet",
+    peaksUnknown: "What does not count in full cannot be shown at the moment:",
+    day: "Day",
+    counts: "Counts",
+    why: "Why",
   },
   it: {
     range: "Periodo",
@@ -92,7 +98,6 @@ const words = both({
     none: "In questo periodo non è stato registrato alcun utilizzo. Il vostro prodotto lo registra da solo; appare qui entro un minuto.",
     empty: "L'account non ha prodotti.",
     leftOut: "Che cosa non è stato contato nell'ultima decisione",
-    leftOutDay: (on: string, usage: string, counted: string) => `${on}: ${usage} usati, ${counted} contati`,
     peakReason: "un picco",
     knownReason: "un picco noto al vostro customer success manager",
     zone: (zone: string) => `Giorni e mesi sono quelli di ${zone}.`,
@@ -100,6 +105,13 @@ const words = both({
     correctionSaid: (on: string, quantity: string, reason: string) => `${on}: ${quantity} (${reason})`,
     lower: "Ridurre l'utilizzo",
     rest: "senza nome",
+    others: (count: string) => `${count} più piccoli`,
+    showMore: "Mostra altro",
+    noForecast: "i giorni di utilizzo sono ancora troppo pochi",
+    peaksUnknown: "Che cosa non conta per intero ora non può essere mostrato:",
+    day: "Giorno",
+    counts: "Conta",
+    why: "Perché",
   },
 });
 
@@ -120,7 +132,7 @@ export default function UsageScreen({ account }: ScreenProps) {
     [account.id, by, group],
   );
   const decisions = useLoad(
-    () => answer(api.GET("/accounts/{account}/autoscaling", { params: { path, query: { limit: 10 } } })),
+    () => answer(api.GET("/accounts/{account}/autoscaling", { params: { path, query: { limit: 100 } } })),
     [account.id],
   );
   const table = async () => {
@@ -162,6 +174,12 @@ export default function UsageScreen({ account }: ScreenProps) {
       <Load of={usage}>
         {(found) => (
           <>
+            {decisions.problem && (
+              <>
+                <p>{words().peaksUnknown}</p>
+                <ProblemNote problem={decisions.problem} again={decisions.reload} />
+              </>
+            )}
             {!found.products.length && <p class="empty">{words().empty}</p>}
             {found.products.map((product) => (
               <Product
@@ -216,6 +234,8 @@ function Product({ of, usage, decision, stores }: ProductProps) {
   const isMonths = usage.by === "month";
   const named = (period: string) => (isMonths ? month(period, "short") : day(period));
   const running = of.running.month;
+  // How much of a day did not count.
+  const leftOut = new Map(decision?.left_out.map(({ day: on, usage: used, counted }) => [on, Number(used) - Number(counted)]));
   return (
     <section class="card" aria-labelledby={`of-${of.product}`}>
       <h2 id={`of-${of.product}`}>{of.name}</h2>
@@ -231,7 +251,7 @@ function Product({ of, usage, decision, stores }: ProductProps) {
             of.average !== null &&
               `${number(of.average)}${of.average_percent === null ? "" : ` · ${text.ofTier(percent(of.average_percent))}`}`,
           ],
-          [text.expected, of.forecast && expectation(of.forecast.running)],
+          [text.expected, of.forecast ? expectation(of.forecast.running) : text.noForecast],
           [text.coming, of.forecast && expectation(of.forecast.coming)],
         ]}
       />
@@ -243,6 +263,7 @@ function Product({ of, usage, decision, stores }: ProductProps) {
               key: period,
               label: isMonths ? month(period, "short") : period.slice(5),
               value: Number(used),
+              hatched: isMonths ? 0 : (leftOut.get(period) ?? 0),
               isRunning: isMonths && period.startsWith(running),
             }))}
             lines={isMonths ? linesOf(of) : []}
@@ -257,7 +278,7 @@ function Product({ of, usage, decision, stores }: ProductProps) {
               columns={[
                 { head: text.period, cell: ({ period }) => named(period) },
                 { head: text.used, isNumber: true, cell: ({ usage: used }) => number(used) },
-                { head: text.peak, cell: ({ peak }) => (peak ? text.isPeak : "–") },
+                ...(isMonths ? [] : [{ head: text.peak, cell: ({ peak }: Period) => (peak ? text.isPeak : "–") }]),
                 { head: text.corrected, isNumber: true, cell: ({ corrected }) => (corrected === null ? "–" : number(corrected)) },
               ]}
             />
@@ -270,14 +291,18 @@ function Product({ of, usage, decision, stores }: ProductProps) {
       {decision && decision.left_out.length > 0 && (
         <details>
           <summary>{text.leftOut}</summary>
-          <ul>
-            {decision.left_out.map(({ day: on, usage: used, counted, reason }) => (
-              <li key={on}>
-                {text.leftOutDay(day(on), number(used), number(counted))} (
-                {reason === "peak" ? text.peakReason : text.knownReason})
-              </li>
-            ))}
-          </ul>
+          <Table
+            caption={text.leftOut}
+            empty="–"
+            rows={decision.left_out}
+            name={({ day: on }) => on}
+            columns={[
+              { head: text.day, cell: ({ day: on }) => day(on) },
+              { head: text.used, isNumber: true, cell: ({ usage: used }) => number(used) },
+              { head: text.counts, isNumber: true, cell: ({ counted }) => number(counted) },
+              { head: text.why, cell: ({ reason }) => (reason === "peak" ? text.peakReason : text.knownReason) },
+            ]}
+          />
         </details>
       )}
       <Corrections of={usage.corrections.filter(({ product }) => product === of.product)} zone={usage.time_zone} />
@@ -346,8 +371,8 @@ function Parts({ series, stores, isContent }: PartsProps) {
   const text = words();
   const sorted = [...series].sort((one, other) => Number(other.total) - Number(one.total));
   const columns = [
-    { head: text.store, cell: ({ store }: Series) => <bdi>{store === null ? text.rest : (stores.get(store) ?? store)}</bdi> },
-    ...(isContent ? [{ head: text.content, cell: ({ content }: Series) => <bdi>{content ?? text.rest}</bdi> }] : []),
+    { head: text.store, cell: (of: Series) => <bdi>{partSaid(of, stores)}</bdi> },
+    ...(isContent ? [{ head: text.content, cell: ({ content, parts }: Series) => <bdi>{parts > 1 ? "–" : (content ?? text.rest)}</bdi> }] : []),
     { head: text.total, isNumber: true, cell: ({ total }: Series) => number(total) },
   ];
   return (
@@ -357,16 +382,22 @@ function Parts({ series, stores, isContent }: PartsProps) {
         caption={text.parts}
         empty={text.none}
         rows={sorted.slice(0, shown)}
-        name={({ store, content }) => `${store}/${content}`}
+        name={({ store, content, parts }) => JSON.stringify([store, content, parts])}
         columns={columns}
       />
       {sorted.length > shown && (
         <button type="button" onClick={() => setShown(shown + 100)}>
-          +{number(Math.min(100, sorted.length - shown))}
+          {text.showMore}
         </button>
       )}
     </>
   );
+}
+
+/** The store of a series, or how many small series it sums up. */
+function partSaid({ store, parts }: Series, stores: Map<string, string>): string {
+  if (parts > 1) return words().others(number(parts));
+  return store === null ? words().rest : (stores.get(store) ?? store);
 }
 
 function Corrections({ of, zone }: { of: View<"UsageCorrectionView">[]; zone: string }) {
@@ -377,7 +408,7 @@ function Corrections({ of, zone }: { of: View<"UsageCorrectionView">[]; zone: st
       <ul>
         {of.map(({ id, day: on, quantity, reason, made_at }) => (
           <li key={id}>
-            {words().correctionSaid(day(on), number(quantity, 6), reason)} <span class="small">{instant(made_at, zone)}</span>
+            <bdi>{words().correctionSaid(day(on), number(quantity, 6), reason)}</bdi> <span class="small">{instant(made_at, zone)}</span>
           </li>
         ))}
       </ul>
