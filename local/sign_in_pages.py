@@ -167,6 +167,8 @@ class SignInPages:
                 return self._shown(asked, self.forward("POST", "/login", {"Content-Type": FORM_TYPE}, asked.body))
             case "GET", "/logout":
                 return self._shown(asked, self._get("/logout", asked, LOGOUT_PARAMETERS))
+            case "POST", "/oauth2/token" if asked.fields().get("grant_type") == "refresh_token":
+                return self._renew(asked.fields())
             case "POST", "/oauth2/token":
                 return self.forward("POST", "/oauth2/token", dict(asked.headers), asked.body)
             case "POST", "/oauth2/revoke":
@@ -207,19 +209,44 @@ class SignInPages:
             return page.log_in(_EmulatedPage.of(reply.body.decode()))
         return page.problem(HTTPStatus.BAD_REQUEST if reply.status in _REFUSALS else HTTPStatus.BAD_GATEWAY)
 
-    def _ask_cognito(self, action: str, **parameters: str) -> str:
-        """Asks Cognito for an unsigned action. Returns the name of its error; empty if it has succeeded."""
+    def _act(self, action: str, **parameters: str) -> Reply:
+        """Cognito's answer to an unsigned action."""
         headers = {
             "Content-Type": "application/x-amz-json-1.1",
             "X-Amz-Target": f"AWSCognitoIdentityProviderService.{action}",
         }
-        reply = self.forward("POST", "/", headers, json.dumps(parameters).encode())
+        return self.forward("POST", "/", headers, json.dumps(parameters).encode())
+
+    def _ask_cognito(self, action: str, **parameters: str) -> str:
+        """Asks Cognito for an unsigned action. Returns the name of its error; empty if it has succeeded."""
+        reply = self._act(action, **parameters)
         if reply.status == HTTPStatus.OK:
             return ""
         try:
             return str(json.loads(reply.body)["__type"]).rpartition("#")[2]
         except (ValueError, KeyError, TypeError):
             return "InternalErrorException"
+
+    def _renew(self, given: Mapping[str, str]) -> Reply:
+        """The tokens for a refresh token. ministack's own endpoint leaves `cognito:groups` out, and staff would be nobody.
+
+        https://docs.aws.amazon.com/cognito/latest/developerguide/token-endpoint.html
+        """
+        asked = {"ClientId": given.get("client_id", ""), "RefreshToken": given.get("refresh_token", "")}
+        reply = self._act("GetTokensFromRefreshToken", **asked)
+        headers = [("Content-Type", "application/json"), ("Cache-Control", "no-store")]
+        if reply.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            return Reply(reply.status, headers, b"{}")
+        if reply.status != HTTPStatus.OK:
+            return Reply(HTTPStatus.BAD_REQUEST, headers, json.dumps({"error": "invalid_grant"}).encode())
+        result = json.loads(reply.body)["AuthenticationResult"]
+        tokens = {
+            "id_token": result["IdToken"],
+            "access_token": result["AccessToken"],
+            "token_type": result["TokenType"],
+            "expires_in": result["ExpiresIn"],
+        }
+        return Reply(HTTPStatus.OK, headers, json.dumps(tokens).encode())
 
     def _revoke(self, given: Mapping[str, str]) -> Reply:
         """What managed login answers, which ministack has as an action only.

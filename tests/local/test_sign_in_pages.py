@@ -272,6 +272,28 @@ def test_a_session_is_ended_by_its_refresh_token() -> None:
     assert len(cognito.requests) == 1
 
 
+def test_a_renewed_session_has_what_the_action_gives() -> None:
+    result = {"IdToken": "id", "AccessToken": "access", "TokenType": "Bearer", "ExpiresIn": 3600}
+    cognito = Cognito(200, json.dumps({"AuthenticationResult": result}))
+    given = {"grant_type": "refresh_token", "client_id": "page", "refresh_token": "refresh"}
+
+    answer = reply(cognito, "POST", "/oauth2/token", given)
+
+    assert answer.status == 200
+    assert json.loads(answer.body) == {
+        "id_token": "id",
+        "access_token": "access",
+        "token_type": "Bearer",
+        "expires_in": 3600,
+    }
+    assert ("Cache-Control", "no-store") in answer.headers
+    assert cognito.asked == {"ClientId": "page", "RefreshToken": "refresh"}
+    answer = reply(refused("NotAuthorizedException"), "POST", "/oauth2/token", given)
+    assert (answer.status, json.loads(answer.body)) == (400, {"error": "invalid_grant"})
+    # A fault ends no session.
+    assert reply(Cognito(500), "POST", "/oauth2/token", given).status == 500
+
+
 @pytest.mark.parametrize("path", ["/oauth2/userInfo", "/oauth2/authorize/", "/loginx", "/forgotpassword", "/auth", "/"])
 def test_other_paths_are_not_of_these_pages(path: str) -> None:
     cognito = Cognito()
