@@ -15,5 +15,6 @@ def sound(person: Visitor, name: str, locale: str = "") -> None:
     wide = page.evaluate("document.documentElement.scrollWidth")
     page.evaluate("document.documentElement.style.fontSize = ''")
     assert wide <= WIDE["width"], f"{wide} px wide with text of 200%"
+    page.emulate_media(color_scheme="light")
     person.picture("-".join(filter(None, (name, locale[:2]))))
 
