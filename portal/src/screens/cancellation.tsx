@@ -186,9 +186,11 @@ function ForAdmin({ account }: Pick<ScreenProps, "account">) {
               account={account}
               of={found}
               preview={found.preview}
-              onDone={() => {
+              onDone={(receipt) => {
+                // Shown at once: whoever still saw the question would send it again.
                 setAsked(true);
-                changed();
+                state.set({ ...found, status: "cancelling", preview: null, receipt });
+                account.billing.reload();
               }}
             />
           ) : null}
@@ -202,7 +204,7 @@ interface AskProps {
   account: ScreenProps["account"];
   of: Cancellation;
   preview: Consequences;
-  onDone: () => void;
+  onDone: (receipt: View<"ReceiptView">) => void;
 }
 
 /** Of the text, as the API takes it. */
@@ -218,11 +220,12 @@ function Ask({ account, of, preview: first, onDone }: AskProps) {
   const [preview, setPreview] = useState(first);
   const [isTicked, setTicked] = useState(false);
   const [isRefused, setRefused] = useState(false);
+  const receipt = useRef<View<"ReceiptView"> | null>(null);
   const text = words();
   const send = async ({ reason, text: words }: Typed) => {
     const body = { reason: reason as Reason, text: words, confirmed: isTicked, active_until: preview.active_until, charges: preview.charges };
     try {
-      await answer(api.POST("/accounts/{account}/cancellation", { params: { path: { account: account.id } }, body }));
+      receipt.current = await answer(api.POST("/accounts/{account}/cancellation", { params: { path: { account: account.id } }, body }));
     } catch (thrown) {
       // What was read does not hold any more: it is shown as it is now, and has to be confirmed anew.
       if (thrown instanceof Problem && thrown.body.preview) {
@@ -278,7 +281,7 @@ function Ask({ account, of, preview: first, onDone }: AskProps) {
             if (!isTicked || errors.length) throw new Problem(422, { errors }, null);
             await send(values);
           }}
-          onDone={onDone}
+          onDone={() => receipt.current && onDone(receipt.current)}
           onGiveUp={() => {
             location.hash = account.href("billing");
           }}
