@@ -31,6 +31,7 @@ const BOTTOM = 28;
 /** Room for the names of lines, at the right. */
 const RIGHT = 8;
 const LABEL_WIDTH = 64;
+const NAME_HEIGHT = 13;
 
 export function Chart({ title, columns, lines }: ChartProps) {
   const box = useRef<HTMLDivElement>(null);
@@ -65,7 +66,10 @@ export function Chart({ title, columns, lines }: ChartProps) {
               </text>
             </g>
           ))}
-          {columns.map(({ key, label, value, hatched = 0, isRunning }, place) => {
+          {columns.map(({ key, label, value: of, hatched: part = 0, isRunning }, place) => {
+            // Corrections can take back more than there is, also of what once was a peak.
+            const value = Math.max(0, of);
+            const hatched = Math.min(value, Math.max(0, part));
             const x = left + place * each + (each - bar) / 2;
             return (
               <g key={key}>
@@ -79,18 +83,25 @@ export function Chart({ title, columns, lines }: ChartProps) {
               </g>
             );
           })}
-          {lines.map(({ label, value, kind }) => (
+          {lines.map(({ label, value, kind }, place) => (
             <g key={label} class={kind}>
               <line x1={left} x2={width - RIGHT} y1={y(value)} y2={y(value)} />
-              <text x={width - RIGHT} y={y(value) - 4} text-anchor="end">
-                {label}
-              </text>
+              {!lines.slice(0, place).some((other) => isOver(other, kind, y(other.value) - y(value))) && (
+                <text x={kind === "average" ? left + 4 : width - RIGHT} y={y(value) - 4} text-anchor={kind === "average" ? "start" : "end"}>
+                  {label}
+                </text>
+              )}
             </g>
           ))}
         </svg>
       )}
     </div>
   );
+}
+
+/** Whether the name of an earlier line is where that of this one would be. An average has its name at the other end. */
+function isOver({ kind }: Line, mine: Line["kind"], distance: number): boolean {
+  return (kind === "average") === (mine === "average") && Math.abs(distance) < NAME_HEIGHT;
 }
 
 /** Round values from zero on, four or five of them. */

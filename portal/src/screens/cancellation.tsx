@@ -3,9 +3,9 @@
  * vendor can do it for them. Until the last day it can be taken back.
  */
 
-import { useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import type { ScreenProps } from "./load";
-import { answer, api, Problem, type View } from "../api";
+import { answer, api, type FieldError, Problem, type View } from "../api";
 import { config } from "../config";
 import { day, instant, money } from "../format";
 import { both } from "../language";
@@ -13,6 +13,7 @@ import { MayEdit } from "../parts/admins";
 import { Field, type Form, FormBox, useForm } from "../parts/form";
 import { Load, problemOf, ProblemNote, useLoad } from "../parts/load";
 import { Facts, Table } from "../parts/table";
+import { Told } from "../parts/told";
 import { screens } from "../words/common";
 
 type Cancellation = View<"CancellationView">;
@@ -156,6 +157,7 @@ function ForAdmin({ account }: Pick<ScreenProps, "account">) {
   const params = { path: { account: account.id } };
   const state = useLoad(() => answer(api.GET("/accounts/{account}/cancellation", { params })), [account.id]);
   const [isTakenBack, setTakenBack] = useState(false);
+  const [isAsked, setAsked] = useState(false);
   const changed = () => {
     state.reload();
     account.billing.reload();
@@ -164,11 +166,7 @@ function ForAdmin({ account }: Pick<ScreenProps, "account">) {
     <Load of={state}>
       {(found) => (
         <>
-          {isTakenBack && (
-            <p class="note" role="status">
-              {words().takenBack}
-            </p>
-          )}
+          {isTakenBack && !found.receipt && <Told>{words().takenBack}</Told>}
           {found.status === "deactivated" ? (
             <p class="note">
               {words().ended} <a href={account.href("reactivation")}>{words().reactivate}</a>
@@ -177,13 +175,24 @@ function ForAdmin({ account }: Pick<ScreenProps, "account">) {
             <Receipt
               account={account}
               receipt={found.receipt}
+              isNew={isAsked}
               onTakenBack={() => {
                 setTakenBack(true);
                 changed();
               }}
             />
           ) : found.preview ? (
-            <Ask account={account} of={found} preview={found.preview} onDone={changed} />
+            <Ask
+              account={account}
+              of={found}
+              preview={found.preview}
+              onDone={(receipt) => {
+                // Shown at once: whoever still saw the question would send it again.
+                setAsked(true);
+                state.set({ ...found, status: "cancelling", preview: null, receipt });
+                account.billing.reload();
+              }}
+            />
           ) : null}
         </>
       )}
@@ -195,8 +204,11 @@ interface AskProps {
   account: ScreenProps["account"];
   of: Cancellation;
   preview: Consequences;
-  onDone: () => void;
+  onDone: (receipt: View<"ReceiptView">) => void;
 }
+
+/** Of the text, as the API takes it. */
+const TEXT_MIN = 10;
 
 interface Typed {
   reason: Reason | "";
@@ -208,11 +220,12 @@ function Ask({ account, of, preview: first, onDone }: AskProps) {
   const [preview, setPreview] = useState(first);
   const [isTicked, setTicked] = useState(false);
   const [isRefused, setRefused] = useState(false);
+  const receipt = useRef<View<"ReceiptView"> | null>(null);
   const text = words();
   const send = async ({ reason, text: words }: Typed) => {
     const body = { reason: reason as Reason, text: words, confirmed: isTicked, active_until: preview.active_until, charges: preview.charges };
     try {
-      await answer(api.POST("/accounts/{account}/cancellation", { params: { path: { account: account.id } }, body }));
+      receipt.current = await answer(api.POST("/accounts/{account}/cancellation", { params: { path: { account: account.id } }, body }));
     } catch (thrown) {
       // What was read does not hold any more: it is shown as it is now, and has to be confirmed anew.
       if (thrown instanceof Problem && thrown.body.preview) {
@@ -264,10 +277,11 @@ function Ask({ account, of, preview: first, onDone }: AskProps) {
           send={text.send}
           onSend={async (values) => {
             setRefused(!isTicked);
-            if (!isTicked) throw new Problem(422, { type: "invalid" }, null);
+            const errors = missing(values);
+            if (!isTicked || errors.length) throw new Problem(422, { errors }, null);
             await send(values);
           }}
-          onDone={onDone}
+          onDone={() => receipt.current && onDone(receipt.current)}
           onGiveUp={() => {
             location.hash = account.href("billing");
           }}
@@ -280,17 +294,30 @@ function Ask({ account, of, preview: first, onDone }: AskProps) {
               <input
                 type="checkbox"
                 checked={isTicked}
-                {...(isRefused && !isTicked ? { "aria-invalid": true as const } : {})}
+                {...(isRefused && !isTicked ? { "aria-invalid": true as const, "aria-describedby": "tick-first" } : {})}
                 onChange={({ currentTarget: { checked } }) => setTicked(checked)}
               />{" "}
               {text.tick(day(preview.active_until, "long"))}
             </label>
           </p>
-          {isRefused && !isTicked && <p class="error">{text.tickFirst}</p>}
+          {isRefused && !isTicked && (
+            <p id="tick-first" class="error">
+              {text.tickFirst}
+            </p>
+          )}
         </FormBox>
       </section>
     </>
   );
+}
+
+/** What the API would refuse, said together with the tick that is missing, and not after it. */
+function missing({ reason, text }: Typed): FieldError[] {
+  const length = [...text.trim()].length;
+  return [
+    ...(reason ? [] : [{ pointer: "#/reason", code: "missing" as const, detail: "" }]),
+    ...(length < TEXT_MIN ? [{ pointer: "#/text", code: "too-short" as const, detail: "", limits: { min: TEXT_MIN } }] : []),
+  ];
 }
 
 function Why({ form, reasons }: { form: Form<Typed>; reasons: Reason[] }) {
@@ -309,7 +336,7 @@ function Why({ form, reasons }: { form: Form<Typed>; reasons: Reason[] }) {
           </select>
         )}
       </Field>
-      <Field label={text.text} error={form.errorOf("text")} hint={text.textHint(form.values.text.trim().length)}>
+      <Field label={text.text} error={form.errorOf("text")} hint={text.textHint([...form.values.text.trim()].length)}>
         {(field) => (
           <textarea
             {...field}
@@ -365,10 +392,16 @@ function Charges({ of, sum }: { of: View<"DueChargeView">[]; sum?: string }) {
 interface ReceiptProps {
   account: ScreenProps["account"];
   receipt: View<"ReceiptView">;
+  /** Whether it was cancelled just now, on this screen. */
+  isNew: boolean;
   onTakenBack: () => void;
 }
 
-function Receipt({ account, receipt, onTakenBack }: ReceiptProps) {
+function Receipt({ account, receipt, isNew, onTakenBack }: ReceiptProps) {
+  const title = useRef<HTMLHeadingElement>(null);
+  useEffect(() => {
+    if (isNew) title.current?.focus();
+  }, []);
   const [isBusy, setBusy] = useState(false);
   const [problem, setProblem] = useState<Problem | null>(null);
   const text = words();
@@ -386,13 +419,27 @@ function Receipt({ account, receipt, onTakenBack }: ReceiptProps) {
   };
   return (
     <section class="card" aria-labelledby="receipt">
-      <h2 id="receipt">{text.done}</h2>
+      <h2 id="receipt" ref={title} tabIndex={-1}>
+        {text.done}
+      </h2>
       <Facts
         facts={[
           [text.receipt, receipt.receipt],
           [text.requested, instant(receipt.requested_at, zone)],
-          [text.by, `${receipt.requested_by.name} (${receipt.requested_by.email})`],
-          [text.why, `${text.reasons[receipt.reason]}\n${receipt.text}`],
+          [
+            text.by,
+            <>
+              <bdi>{receipt.requested_by.name}</bdi> ({receipt.requested_by.email})
+            </>,
+          ],
+          [
+            text.why,
+            <>
+              {text.reasons[receipt.reason]}
+              <br />
+              <bdi>{receipt.text}</bdi>
+            </>,
+          ],
           [text.lapses, receipt.goodwill_lapses?.amount ? money(receipt.goodwill_lapses) : null],
         ]}
       />

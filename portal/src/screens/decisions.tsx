@@ -4,6 +4,7 @@ import type { ScreenProps } from "./load";
 import { answer, api, type View } from "../api";
 import { day, month, number } from "../format";
 import { both } from "../language";
+import { useState } from "preact/hooks";
 import { Pages } from "../parts/pages";
 import { Facts, Table } from "../parts/table";
 import { screens } from "../words/common";
@@ -32,6 +33,12 @@ const words = both({
     known_peak: "known peak",
     weeks: "Weeks above the tier",
     rule: "Version of the rule",
+    settings: "What holds for your account",
+    next: "Next decision",
+    nextMonth: (on: string) => `at the beginning of ${on}`,
+    paused: (until: string, reason: string) => `Nothing moves before ${until}: ${reason}`,
+    knownPeaks: "Days that count no more than usual ones",
+    all: "all products",
   },
   it: {
     intro: "Dopo la chiusura di un mese ogni prodotto è valutato sui suoi ultimi tre mesi e sulle ultime settimane, senza picchi. Solo un utilizzo davvero cresciuto vi sposta in un'altra fascia.",
@@ -53,24 +60,34 @@ const words = both({
     known_peak: "picco noto",
     weeks: "Settimane sopra la fascia",
     rule: "Versione della regola",
+    settings: "Che cosa vale per il vostro account",
+    next: "Prossima decisione",
+    nextMonth: (on: string) => `all'inizio di ${on}`,
+    paused: (until: string, reason: string) => `Nulla cambia prima del ${until}: ${reason}`,
+    knownPeaks: "Giorni che contano solo come quelli normali",
+    all: "tutti i prodotti",
   },
 });
 
 export default function Decisions({ account }: ScreenProps) {
+  const [of, setOf] = useState<View<"AutoscalingView"> | null>(null);
   const names = new Map(account.billing.value?.subscription.lines.map(({ product, name }) => [product, name]));
   return (
     <>
       <h1>{screens().decisions.title}</h1>
       <p>{words().intro}</p>
+      {of && <Settings of={of} names={names} />}
       <Pages
         keys={[account.id]}
-        ask={(cursor) =>
-          answer(
+        ask={async (cursor) => {
+          const found = await answer(
             api.GET("/accounts/{account}/autoscaling", {
               params: { path: { account: account.id }, query: cursor ? { cursor } : {} },
             }),
-          )
-        }
+          );
+          setOf(found);
+          return found;
+        }}
       >
         {(items) =>
           items.length ? (
@@ -81,6 +98,40 @@ export default function Decisions({ account }: ScreenProps) {
         }
       </Pages>
     </>
+  );
+}
+
+interface SettingsProps {
+  of: View<"AutoscalingView">;
+  names: Map<string, string>;
+}
+
+/** When the next decision is made, and what the vendor's staff have set. */
+function Settings({ of: { settings, next_decision: next }, names }: SettingsProps) {
+  const text = words();
+  if (!next && !settings.pause && !settings.known_peaks.length) return null;
+  return (
+    <section class="card" aria-labelledby="settings">
+      <h2 id="settings">{text.settings}</h2>
+      <Facts facts={[[text.next, next && text.nextMonth(month(next))]]} />
+      {settings.pause && (
+        <p>
+          <bdi>{text.paused(day(settings.pause.until), settings.pause.reason)}</bdi>
+        </p>
+      )}
+      {settings.known_peaks.length > 0 && (
+        <>
+          <h3>{text.knownPeaks}</h3>
+          <ul>
+            {settings.known_peaks.map(({ day: on, product, reason }) => (
+              <li key={`${on} ${product}`}>
+                {day(on)}, {product === null ? text.all : (names.get(product) ?? product)}: <bdi>{reason}</bdi>
+              </li>
+            ))}
+          </ul>
+        </>
+      )}
+    </section>
   );
 }
 

@@ -20,6 +20,7 @@ const words = both({
     ready: (until: string) => `Ready until ${until}.`,
     files: (count: string) => `${count} files.`,
     open: "Download the export",
+    staff: "Only an admin of the customer can export the account.",
   },
   it: {
     intro: "Un file con tutto ciò che conserviamo sul vostro account: abbonamento, fatture con i documenti, utilizzo, decisioni, utenti, registro.",
@@ -31,6 +32,7 @@ const words = both({
     ready: (until: string) => `Pronta fino al ${until}.`,
     files: (count: string) => `${count} file.`,
     open: "Scaricate l'esportazione",
+    staff: "Solo un amministratore del cliente può esportare l'account.",
   },
 });
 
@@ -42,6 +44,7 @@ export default function Export({ account }: ScreenProps) {
     <>
       <h1>{screens().export.title}</h1>
       <p>{words().intro}</p>
+      {account.role === "staff" && <p class="note">{words().staff}</p>}
       {isAdmin ? <ForAdmin account={account} /> : <MayEdit />}
     </>
   );
@@ -50,6 +53,7 @@ export default function Export({ account }: ScreenProps) {
 function ForAdmin({ account }: Pick<ScreenProps, "account">) {
   const params = { path: { account: account.id } };
   const [problem, setProblem] = useState<Problem | null>(null);
+  const [isBusy, setBusy] = useState(false);
   const state = useLoad(() => answer(api.GET("/accounts/{account}/export", { params })), [account.id]);
   const isPreparing = state.value?.status === "preparing";
   useEffect(() => {
@@ -57,15 +61,30 @@ function ForAdmin({ account }: Pick<ScreenProps, "account">) {
     const timer = setInterval(state.reload, POLLED);
     return () => clearInterval(timer);
   }, [isPreparing]);
-  const ask = () => {
+  const act = async (request: () => Promise<void>) => {
+    setBusy(true);
     setProblem(null);
-    answer(api.POST("/accounts/{account}/export", { params })).then(state.set, (thrown: unknown) => setProblem(problemOf(thrown)));
+    try {
+      await request();
+    } catch (thrown) {
+      setProblem(problemOf(thrown));
+    } finally {
+      setBusy(false);
+    }
   };
+  const ask = () => act(async () => state.set(await answer(api.POST("/accounts/{account}/export", { params }))));
+  // The link of an answer works for minutes, the page may have been open for hours: each click asks for a new one.
+  const open = () =>
+    act(async () => {
+      const found = await answer(api.GET("/accounts/{account}/export", { params }));
+      state.set(found);
+      if (found.link) location.assign(found.link);
+    });
   const zone = account.billing.value?.contract.time_zone ?? "UTC";
   const text = words();
   return (
     <Load of={state}>
-      {({ status, link, until, files }) => (
+      {({ status, until, files }) => (
         <section class="card" aria-label={screens().export.title}>
           <div role="status">
             {status === "none" && <p>{text.none}</p>}
@@ -79,13 +98,13 @@ function ForAdmin({ account }: Pick<ScreenProps, "account">) {
           </div>
           {problem && <ProblemNote problem={problem} />}
           <p class="buttons">
-            {status === "ready" && link && (
-              <a class="button main" href={link}>
+            {status === "ready" && (
+              <button type="button" class="main" disabled={isBusy} onClick={open}>
                 {text.open}
-              </a>
+              </button>
             )}
             {status !== "preparing" && (
-              <button type="button" onClick={ask}>
+              <button type="button" disabled={isBusy} onClick={ask}>
                 {status === "none" ? text.ask : text.again}
               </button>
             )}

@@ -2,7 +2,7 @@
 
 import type { ScreenProps } from "./load";
 import { answer, api, type View } from "../api";
-import { instant } from "../format";
+import { instant, money } from "../format";
 import { both } from "../language";
 import { useLoad } from "../parts/load";
 import { Pages } from "../parts/pages";
@@ -20,7 +20,11 @@ const words = both({
     what: "What",
     who: "Who",
     details: "Values",
-    show: "Before and after",
+    show: "Values",
+    showBoth: "Before and after",
+    field: "Field",
+    before: "Before",
+    after: "After",
     actors: { staff: "Our staff", customer: "A user of your account", system: "By itself" },
   },
   it: {
@@ -30,7 +34,11 @@ const words = both({
     what: "Che cosa",
     who: "Chi",
     details: "Valori",
-    show: "Prima e dopo",
+    show: "Valori",
+    showBoth: "Prima e dopo",
+    field: "Campo",
+    before: "Prima",
+    after: "Dopo",
     actors: { staff: "Il nostro personale", customer: "Un utente del vostro account", system: "Automatico" },
   },
 });
@@ -68,7 +76,7 @@ export default function Log({ account }: ScreenProps) {
                   cell: ({ before, after }) =>
                     (before || after) && (
                       <details>
-                        <summary>{text.show}</summary>
+                        <summary>{before && after ? text.showBoth : text.show}</summary>
                         <Values before={before} after={after} />
                       </details>
                     ),
@@ -82,25 +90,34 @@ export default function Log({ account }: ScreenProps) {
   );
 }
 
+/** The fields of an event by their names in the API, with their values before and after. */
 function Values({ before, after }: Pick<Event, "before" | "after">) {
+  const text = words();
+  const [was, is] = [flat(before), flat(after)];
+  const rows = [...new Set([...was.keys(), ...is.keys()])];
+  const value = (found: Map<string, string>) => (field: string) => <bdi>{found.get(field) ?? "–"}</bdi>;
   return (
-    <dl class="small">
-      {before && (
-        <>
-          <dt>−</dt>
-          <dd>
-            <pre>{JSON.stringify(before, null, 1)}</pre>
-          </dd>
-        </>
-      )}
-      {after && (
-        <>
-          <dt>+</dt>
-          <dd>
-            <pre>{JSON.stringify(after, null, 1)}</pre>
-          </dd>
-        </>
-      )}
-    </dl>
+    <Table
+      caption={text.details}
+      empty="–"
+      rows={rows}
+      name={(field) => field}
+      columns={[
+        { head: text.field, cell: (field) => <code>{field}</code> },
+        ...(before ? [{ head: text.before, cell: value(was) }] : []),
+        ...(after ? [{ head: text.after, cell: value(is) }] : []),
+      ]}
+    />
   );
+}
+
+/** Each value by its path, such as `lines.1.description`. What is null or empty has no row of its own. */
+function flat(value: unknown, path = ""): Map<string, string> {
+  if (value === null || value === undefined) return new Map();
+  if (typeof value !== "object") return new Map([[path, String(value)]]);
+  if ("amount" in value && "currency" in value && typeof value.amount === "number" && typeof value.currency === "string") {
+    return new Map([[path, money({ amount: value.amount, currency: value.currency })]]);
+  }
+  const numbered = Array.isArray(value) ? value.map((each, place) => [String(place + 1), each] as const) : Object.entries(value);
+  return new Map(numbered.flatMap(([name, each]) => [...flat(each, path ? `${path}.${name}` : name)]));
 }

@@ -2,19 +2,21 @@
 
 import { useEffect, useState } from "preact/hooks";
 import type { ScreenProps } from "./load";
-import { answer, api, type Problem, type View } from "../api";
+import { answer, api, Problem, type View } from "../api";
 import { day, money } from "../format";
 import { both } from "../language";
 import { MayEdit } from "../parts/admins";
 import { Lines } from "../parts/lines";
 import { Load, problemOf, ProblemNote, useLoad } from "../parts/load";
 import { SubscriptionTable } from "../parts/subscription";
+import { Told } from "../parts/told";
 import { intervals, screens } from "../words/common";
 
 const words = both({
   en: {
     not: "The account is not deactivated: there is nothing to reactivate.",
     member: "Only an admin of your company can reactivate the account.",
+    staff: "Only an admin of the customer can reactivate the account.",
     until: (until: string, purge: string) => `You can reactivate the account until ${until}. On ${purge} everything is deleted.`,
     offer: "What you get, at today's prices",
     paid: (interval: string, start: string) => `Paid ${interval.toLowerCase()}, from ${start}.`,
@@ -22,13 +24,22 @@ const words = both({
     tick: (total: string) => `I agree: ${total} is charged at once, and the subscription begins anew.`,
     send: "Reactivate",
     pending: "The charge is being made. This takes a moment; you may leave this page.",
-    failed: "The charge has failed. Use another payment method, or try again.",
+    failed: (why: string) => `The charge has failed. ${why} Use another payment method, or try again.`,
+    failures: {
+      declined: "The bank has declined.",
+      insufficient_funds: "There are not enough funds.",
+      expired_card: "The card has expired.",
+      authentication_required: "The bank wants you to confirm it.",
+      no_payment_method: "There is no payment method.",
+    } as Record<string, string>,
     method: "Use another payment method",
+    setUp: "Set up a payment method",
     done: "The account is active again.",
   },
   it: {
     not: "L'account non è disattivato: non c'è nulla da riattivare.",
     member: "Solo un amministratore della vostra società può riattivare l'account.",
+    staff: "Solo un amministratore del cliente può riattivare l'account.",
     until: (until: string, purge: string) => `Potete riattivare l'account fino al ${until}. Il ${purge} tutto è eliminato.`,
     offer: "Che cosa ottenete, ai prezzi di oggi",
     paid: (interval: string, start: string) => `Pagamento ${interval.toLowerCase()}, dal ${start}.`,
@@ -36,8 +47,16 @@ const words = both({
     tick: (total: string) => `Accetto: ${total} è addebitato subito, e l'abbonamento ricomincia.`,
     send: "Riattivate",
     pending: "L'addebito è in corso. Ci vuole un momento; potete lasciare la pagina.",
-    failed: "L'addebito non è riuscito. Usate un altro metodo di pagamento, o riprovate.",
+    failed: (why: string) => `L'addebito non è riuscito. ${why} Usate un altro metodo di pagamento, o riprovate.`,
+    failures: {
+      declined: "La banca ha rifiutato.",
+      insufficient_funds: "I fondi non sono sufficienti.",
+      expired_card: "La carta è scaduta.",
+      authentication_required: "La banca vuole una conferma.",
+      no_payment_method: "Non c'è un metodo di pagamento.",
+    } as Record<string, string>,
     method: "Usate un altro metodo di pagamento",
+    setUp: "Impostate un metodo di pagamento",
     done: "L'account è di nuovo attivo.",
   },
 });
@@ -49,11 +68,7 @@ export default function Reactivation({ account }: ScreenProps) {
   return (
     <>
       <h1>{screens().reactivation.title}</h1>
-      {isDone && (
-        <p class="note" role="status">
-          {words().done}
-        </p>
-      )}
+      {isDone && <Told>{words().done}</Told>}
       <Load of={account.billing}>
         {({ status }) =>
           status !== "deactivated" ? (
@@ -62,7 +77,7 @@ export default function Reactivation({ account }: ScreenProps) {
             <Offered account={account} onDone={() => setDone(true)} />
           ) : (
             <>
-              <p class="note">{words().member}</p>
+              <p class="note">{account.role === "staff" ? words().staff : words().member}</p>
               <MayEdit />
             </>
           )
@@ -79,8 +94,9 @@ function Offered({ account, onDone }: Pick<ScreenProps, "account"> & { onDone: (
   useEffect(() => {
     if (!isPending) return;
     const timer = setInterval(() => {
-      // Once it is active again there is no reactivation to ask for any more.
-      answer(api.GET("/accounts/{account}/reactivation", { params })).then(state.set, () => {
+      answer(api.GET("/accounts/{account}/reactivation", { params })).then(state.set, (thrown: unknown) => {
+        // Once it is active again there is no reactivation to ask for any more. Any other problem may pass: it is asked again.
+        if (!(thrown instanceof Problem && thrown.code === "not-deactivated")) return;
         onDone();
         account.billing.reload();
       });
@@ -99,10 +115,10 @@ function Offered({ account, onDone }: Pick<ScreenProps, "account"> & { onDone: (
           )}
           {found.status === "failed" && (
             <p class="note bad" role="alert">
-              {words().failed} <a href={account.href("billing", "payment")}>{words().method}</a>
+              {words().failed(words().failures[found.failure ?? ""] ?? "")} <a href={account.href("billing", "payment")}>{words().method}</a>
             </p>
           )}
-          {found.offer && found.status !== "pending" && <Offer account={account} of={found.offer} onAsked={state.set} />}
+          {found.offer && found.status !== "pending" && <Offer account={account} of={found.offer} onAsked={state.set} onChanged={state.reload} />}
         </>
       )}
     </Load>
@@ -113,9 +129,11 @@ interface OfferProps {
   account: ScreenProps["account"];
   of: View<"ReactivationOfferView">;
   onAsked: (state: View<"ReactivationView">) => void;
+  /** The offer that was read holds no longer. */
+  onChanged: () => void;
 }
 
-function Offer({ account, of, onAsked }: OfferProps) {
+function Offer({ account, of, onAsked, onChanged }: OfferProps) {
   const [isTicked, setTicked] = useState(false);
   const [isBusy, setBusy] = useState(false);
   const [problem, setProblem] = useState<Problem | null>(null);
@@ -126,7 +144,12 @@ function Offer({ account, of, onAsked }: OfferProps) {
       const body = { due: of.invoice.due, confirmed: isTicked };
       onAsked(await answer(api.POST("/accounts/{account}/reactivation", { params: { path: { account: account.id } }, body })));
     } catch (thrown) {
-      setProblem(problemOf(thrown));
+      const found = problemOf(thrown);
+      setProblem(found);
+      if (found.code === "reactivation-changed") {
+        setTicked(false);
+        onChanged();
+      }
     } finally {
       setBusy(false);
     }
@@ -154,6 +177,11 @@ function Offer({ account, of, onAsked }: OfferProps) {
             </label>
           </p>
           {problem && <ProblemNote problem={problem} />}
+          {problem?.code === "no-payment-method" && (
+            <p>
+              <a href={account.href("billing", "payment")}>{words().setUp}</a>
+            </p>
+          )}
           <p class="buttons">
             <button type="submit" class="main" disabled={!isTicked || isBusy}>
               {words().send}

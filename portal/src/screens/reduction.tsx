@@ -5,11 +5,13 @@ import type { ScreenProps } from "./load";
 import { answer, api, type Problem, type View } from "../api";
 import { money, month, number } from "../format";
 import { both } from "../language";
+import { MayEdit } from "../parts/admins";
 import { Load, problemOf, ProblemNote, useLoad } from "../parts/load";
 import { volume } from "../parts/subscription";
 import { Facts } from "../parts/table";
 import { screens } from "../words/common";
 import { explain, explained } from "../words/explanations";
+import { fieldSaid } from "../words/problems";
 
 type Reduction = View<"ReductionView">;
 type Ranked = View<"RankedView">;
@@ -33,8 +35,11 @@ const words = both({
     conversions: "Conversions",
     advised: "advised",
     showMore: "Show more",
+    others: (count: string, whole: string) => `Shown are the ${count} that earn least, of ${whole}.`,
     try: "What would be decided without these?",
     choose: "Choose at least one content.",
+    forAdmins: "Only an admin can try this.",
+    counted: (month: string, usage: string) => `${month}: ${usage} would count`,
     trying: "Being computed…",
     result: "Without these",
     review: "Book a review with your customer success manager",
@@ -59,8 +64,11 @@ const words = both({
     conversions: "Conversioni",
     advised: "consigliato",
     showMore: "Mostra altro",
+    others: (count: string, whole: string) => `Sono mostrati i ${count} che rendono meno, di ${whole}.`,
     try: "Che cosa sarebbe deciso senza questi?",
     choose: "Scegliete almeno un contenuto.",
+    forAdmins: "Solo un amministratore può provarlo.",
+    counted: (month: string, usage: string) => `${month}: ne conterebbero ${usage}`,
     trying: "Calcolo in corso…",
     result: "Senza questi",
     review: "Prenotate una revisione con il vostro customer success manager",
@@ -78,6 +86,7 @@ export default function ReductionScreen({ account }: ScreenProps) {
     <>
       <h1>{screens().reduction.title}</h1>
       <p>{words().intro}</p>
+      <MayEdit />
       <Load of={found}>
         {({ products }) =>
           products.length ? (
@@ -179,6 +188,9 @@ function Product({ account, of }: { account: ScreenProps["account"]; of: Reducti
               })}
             </tbody>
           </table>
+          {of.ranked > of.ranking.length && of.ranking.length <= shown && (
+            <p class="small">{text.others(number(of.ranking.length), number(of.ranked))}</p>
+          )}
           {of.ranking.length > shown && (
             <p>
               <button type="button" onClick={() => setShown(shown + 100)}>
@@ -186,7 +198,7 @@ function Product({ account, of }: { account: ScreenProps["account"]; of: Reducti
               </button>
             </p>
           )}
-          <WhatIf account={account} of={of} chosen={of.ranking.filter((each) => chosen.has(keyOf(each)))} />
+          <WhatIf key={[...chosen].join()} account={account} of={of} chosen={of.ranking.filter((each) => chosen.has(keyOf(each)))} />
         </>
       ) : (
         <p class="empty">{text.noRanking}</p>
@@ -236,13 +248,22 @@ function WhatIf({ account, of, chosen }: WhatIfProps) {
   return (
     <>
       <p class="buttons">
-        <button type="button" disabled={isBusy || !chosen.length} onClick={ask}>
+        <button type="button" disabled={isBusy || !chosen.length || account.role === "member"} onClick={ask}>
           {isBusy ? words().trying : words().try}
         </button>
-        {!chosen.length && <span class="small">{words().choose}</span>}
+        {account.role === "member" ? (
+          <span class="small">{words().forAdmins}</span>
+        ) : (
+          !chosen.length && <span class="small">{words().choose}</span>
+        )}
       </p>
       <div role="status">
         {problem && <ProblemNote problem={problem} />}
+        {problem?.errors.map((each) => (
+          <p key={each.pointer} class="error">
+            {fieldSaid(each)}
+          </p>
+        ))}
         {result && (
           <div class="note">
             <h3>{words().result}</h3>
@@ -250,7 +271,7 @@ function WhatIf({ account, of, chosen }: WhatIfProps) {
             <ul>
               {result.months.map((each) => (
                 <li key={each.month}>
-                  {month(each.month)}: {number(each.typical)}
+                  {words().counted(month(each.month), number(each.typical))}
                 </li>
               ))}
             </ul>

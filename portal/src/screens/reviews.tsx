@@ -1,8 +1,9 @@
 /** Reviews with the customer success manager: what is still missing for one, free times, and those that were. */
 
-import { useState } from "preact/hooks";
+import { useEffect, useState } from "preact/hooks";
 import type { ScreenProps } from "./load";
 import { answer, api, type Problem, type View } from "../api";
+import { config } from "../config";
 import { day, instant, number } from "../format";
 import { both, locale } from "../language";
 import { MayEdit } from "../parts/admins";
@@ -10,6 +11,7 @@ import { Load, problemOf, ProblemNote, useLoad } from "../parts/load";
 import { Pages } from "../parts/pages";
 import { People } from "../parts/people";
 import { Table } from "../parts/table";
+import { Told } from "../parts/told";
 import { screens } from "../words/common";
 import { explain } from "../words/explanations";
 
@@ -17,7 +19,8 @@ const words = both({
   en: {
     intro: "If the average of three closed months fits a lower tier, you and your customer success manager look at it together, and they may move you to it from the next renewal.",
     manager: "Your customer success manager",
-    noManager: "Nobody has been appointed yet. Ask us.",
+    noManager: "Nobody has been appointed yet.",
+    ask: "Ask us",
     book: "Book a review",
     missing: "What is still missing",
     progress: (below: string, needed: string) => `${below} of ${needed} months`,
@@ -35,12 +38,14 @@ const words = both({
     statuses: { booked: "Booked", cancelled: "Cancelled", applied: "Lower tier", declined: "No lower tier" },
     cancel: "Cancel this review",
     appliedFrom: (on: string) => `Lower tier from ${on}`,
-    already: "A review is booked already; see below.",
+    already: "A review is booked already; see below. To choose another time, cancel it first.",
+    cancelled: "The review is cancelled, and its time is free again.",
   },
   it: {
     intro: "Se la media di tre mesi chiusi rientra in una fascia inferiore, la guardate insieme al vostro customer success manager, che può spostarvi in quella fascia dal prossimo rinnovo.",
     manager: "Il vostro customer success manager",
-    noManager: "Nessuno è stato ancora nominato. Chiedetecelo.",
+    noManager: "Nessuno è stato ancora nominato.",
+    ask: "Chiedetecelo",
     book: "Prenotate una revisione",
     missing: "Che cosa manca ancora",
     progress: (below: string, needed: string) => `${below} di ${needed} mesi`,
@@ -58,12 +63,19 @@ const words = both({
     statuses: { booked: "Prenotata", cancelled: "Annullata", applied: "Fascia inferiore", declined: "Nessuna fascia inferiore" },
     cancel: "Annullate questa revisione",
     appliedFrom: (on: string) => `Fascia inferiore dal ${on}`,
-    already: "Una revisione è già prenotata; vedete sotto.",
+    already: "Una revisione è già prenotata; vedete sotto. Per scegliere un altro orario, prima annullatela.",
+    cancelled: "La revisione è annullata, e il suo orario è di nuovo libero.",
   },
 });
 
 export default function Reviews({ account }: ScreenProps) {
   const [changes, setChanges] = useState(0);
+  const [told, setTold] = useState<string | null>(null);
+  const [isBooked, setBooked] = useState(false);
+  const changed = (words: string) => {
+    setTold(words);
+    setChanges(changes + 1);
+  };
   const path = { account: account.id };
   const manager = useLoad(() => answer(api.GET("/accounts/{account}/success-manager", { params: { path } })), [account.id]);
   return (
@@ -73,12 +85,16 @@ export default function Reviews({ account }: ScreenProps) {
       <section class="card" aria-labelledby="manager">
         <h2 id="manager">{words().manager}</h2>
         {manager.problem?.status === 404 ? (
-          <p class="empty">{words().noManager}</p>
+          <p class="empty">
+            {words().noManager} {config.support && <a href={`mailto:${config.support}`}>{words().ask}</a>}
+          </p>
         ) : (
           <Load of={manager}>{(person) => <People people={[person]} />}</Load>
         )}
       </section>
-      {manager.value && <Slots key={changes} account={account} onBooked={() => setChanges(changes + 1)} />}
+      {told && <Told key={changes}>{told}</Told>}
+      {manager.value && isBooked && <p class="note">{words().already}</p>}
+      {manager.value && !isBooked && <Slots key={changes} account={account} onBooked={() => changed(words().booked)} />}
       <section class="card" aria-labelledby="past">
         <h2 id="past">{words().past}</h2>
         <Pages
@@ -87,7 +103,9 @@ export default function Reviews({ account }: ScreenProps) {
             answer(api.GET("/accounts/{account}/reviews", { params: { path, query: cursor ? { cursor } : {} } }))
           }
         >
-          {(items) => <Past account={account} reviews={items} onChange={() => setChanges(changes + 1)} />}
+          {(items) => (
+            <Past account={account} reviews={items} onOpen={setBooked} onChange={() => changed(words().cancelled)} />
+          )}
         </Pages>
       </section>
       <MayEdit />
@@ -151,6 +169,7 @@ function Choose({ account, slots, onBooked, onTaken }: ChooseProps) {
   const [isBusy, setBusy] = useState(false);
   const [problem, setProblem] = useState<Problem | null>(null);
   const zone = account.billing.value?.contract.time_zone ?? "UTC";
+  const weekday = new Intl.DateTimeFormat(locale(), { weekday: "long", timeZone: zone });
   const time = new Intl.DateTimeFormat(locale(), { timeStyle: "short", timeZone: zone });
   const local = new Intl.DateTimeFormat("sv", { dateStyle: "short", timeZone: zone });
   const byDay = new Map<string, View<"SlotView">[]>();
@@ -169,7 +188,9 @@ function Choose({ account, slots, onBooked, onTaken }: ChooseProps) {
     } catch (thrown) {
       const found = problemOf(thrown);
       setProblem(found);
-      if (found.code === "slot-taken") onTaken();
+      if (found.code !== "slot-taken") return;
+      setChosen(null);
+      onTaken();
     } finally {
       setBusy(false);
     }
@@ -185,7 +206,9 @@ function Choose({ account, slots, onBooked, onTaken }: ChooseProps) {
       <p class="small">{zone === slots.time_zone ? words().zone(zone) : words().zones(zone, slots.time_zone)}</p>
       {[...byDay].map(([on, each]) => (
         <fieldset key={on} class="choices row">
-          <legend>{day(on, "long")}</legend>
+          <legend>
+            {each[0] && weekday.format(new Date(each[0].begins))}, {day(on, "long")}
+          </legend>
           {each.map(({ begins }) => (
             <label key={begins}>
               <input
@@ -215,20 +238,28 @@ function Choose({ account, slots, onBooked, onTaken }: ChooseProps) {
 interface PastProps {
   account: ScreenProps["account"];
   reviews: View<"ReviewView">[];
+  /** Whether one of them is still to come: there can be one at a time. */
+  onOpen: (isOpen: boolean) => void;
   onChange: () => void;
 }
 
-function Past({ account, reviews, onChange }: PastProps) {
+function Past({ account, reviews, onOpen, onChange }: PastProps) {
+  const isOpen = reviews.some(({ status }) => status === "booked");
+  useEffect(() => onOpen(isOpen), [isOpen]);
+  const [isBusy, setBusy] = useState(false);
   const [problem, setProblem] = useState<Problem | null>(null);
   const text = words();
   const zone = account.billing.value?.contract.time_zone ?? "UTC";
   const cancel = async (review: string) => {
     setProblem(null);
+    setBusy(true);
     try {
       await answer(api.DELETE("/accounts/{account}/reviews/{review}", { params: { path: { account: account.id, review } } }));
       onChange();
     } catch (thrown) {
       setProblem(problemOf(thrown));
+    } finally {
+      setBusy(false);
     }
   };
   return (
@@ -248,7 +279,7 @@ function Past({ account, reviews, onChange }: PastProps) {
               <>
                 {text.statuses[status]}{" "}
                 {status === "booked" && account.role === "admin" && Date.parse(begins) > Date.now() && (
-                  <button type="button" class="link" onClick={() => cancel(review)}>
+                  <button type="button" class="link" disabled={isBusy} onClick={() => cancel(review)}>
                     {text.cancel}
                   </button>
                 )}
@@ -258,7 +289,14 @@ function Past({ account, reviews, onChange }: PastProps) {
           {
             head: text.result,
             cell: ({ decision }) =>
-              decision ? (decision.reason ?? (decision.effective_on ? text.appliedFrom(day(decision.effective_on)) : "–")) : "–",
+              decision ? (
+                <>
+                  {decision.effective_on && <div>{text.appliedFrom(day(decision.effective_on))}</div>}
+                  {decision.reason && <bdi>{decision.reason}</bdi>}
+                </>
+              ) : (
+                "–"
+              ),
           },
         ]}
       />

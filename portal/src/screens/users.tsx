@@ -10,6 +10,7 @@ import { Dialog } from "../parts/dialog";
 import { Field, FormBox, TextField, useForm } from "../parts/form";
 import { Load, problemOf, ProblemNote, useLoad } from "../parts/load";
 import { Table } from "../parts/table";
+import { Told } from "../parts/told";
 import { me } from "../session";
 import { common, screens } from "../words/common";
 
@@ -45,6 +46,14 @@ const words = both({
     appointed: (name: string, email: string, at: string) => `${name} (${email}) becomes an admin on ${at}, unless you object.`,
     why: (reason: string) => `Reason: ${reason}`,
     object: "I object",
+    objected: (name: string) => `You have objected: ${name} does not become an admin.`,
+    sentAgain: (email: string) => `The invitation is sent to ${email} again.`,
+    isAdminNow: (name: string) => `${name} is an admin now.`,
+    isMemberNow: (name: string) => `${name} is a member now.`,
+    removed: (name: string) => `${name} has no access any more.`,
+    memberTitle: "Become a member yourself?",
+    memberSaid: "You then see everything and change nothing. Only another admin can make you an admin again.",
+    known: (name: string) => `${name} has access already. Change the role in the list above.`,
   },
   it: {
     intro: "Gli amministratori modificano tutto e possono cancellare. I membri vedono tutto e non modificano nulla.",
@@ -76,6 +85,14 @@ const words = both({
       `${name} (${email}) diventa amministratore il ${at}, a meno che vi opponiate.`,
     why: (reason: string) => `Motivo: ${reason}`,
     object: "Mi oppongo",
+    objected: (name: string) => `Vi siete opposti: ${name} non diventa amministratore.`,
+    sentAgain: (email: string) => `L'invito è inviato di nuovo a ${email}.`,
+    isAdminNow: (name: string) => `${name} ora è amministratore.`,
+    isMemberNow: (name: string) => `${name} ora è membro.`,
+    removed: (name: string) => `${name} non ha più accesso.`,
+    memberTitle: "Diventare membro?",
+    memberSaid: "Allora vedete tutto e non modificate nulla. Solo un altro amministratore può nominarvi di nuovo.",
+    known: (name: string) => `${name} ha già accesso. Cambiate il ruolo nell'elenco qui sopra.`,
   },
 });
 
@@ -90,7 +107,7 @@ export default function Users({ account }: ScreenProps) {
       <section class="card" aria-label={words().caption}>
         <Load of={users}>{({ items }) => <People account={account} users={sorted(items)} onChange={users.reload} />}</Load>
       </section>
-      {account.role === "admin" && <Invite account={account} onDone={users.reload} />}
+      {account.role === "admin" && <Invite account={account} users={users.value?.items ?? []} onDone={users.reload} />}
       <MayEdit />
     </>
   );
@@ -113,27 +130,42 @@ function People({ account, users, onChange }: PeopleProps) {
   const zone = account.billing.value?.contract.time_zone ?? "UTC";
   const admins = users.filter(({ role }) => role === "admin");
   const path = { account: account.id };
-  const act = (ask: Promise<unknown>) => {
+  const [told, setTold] = useState<string | null>(null);
+  const [isBusy, setBusy] = useState(false);
+  const [demoted, setDemoted] = useState<User | null>(null);
+  const put = async ({ user, email, name }: User, role: User["role"], done: string) => {
     setProblem(null);
-    ask.then(onChange, (thrown: unknown) => setProblem(problemOf(thrown)));
+    setTold(null);
+    setBusy(true);
+    try {
+      await answer(api.PUT("/accounts/{account}/users", { params: { path }, body: { email, name, role } }));
+      // What the page shows follows from the role, which it has asked for once.
+      if (user === me().sub) location.reload();
+      setTold(done);
+      onChange();
+    } catch (thrown) {
+      setProblem(problemOf(thrown));
+    } finally {
+      setBusy(false);
+    }
   };
-  const put = ({ email, name }: User, role: User["role"]) =>
-    act(answer(api.PUT("/accounts/{account}/users", { params: { path }, body: { email, name, role } })));
   const actions = (user: User) => {
     const isLast = user.role === "admin" && admins.length === 1;
     if (account.role !== "admin") return null;
     if (isLast) return <span class="small">{text.last}</span>;
     const button = (action: string, onClick: () => void) => (
-      <button type="button" class="link" aria-label={text.of(action, user.name)} onClick={onClick}>
+      <button type="button" class="link" disabled={isBusy} aria-label={text.of(action, user.name)} onClick={onClick}>
         {action}
       </button>
     );
     return (
       <>
         {user.role === "member"
-          ? button(text.makeAdmin, () => put(user, "admin"))
-          : button(text.makeMember, () => put(user, "member"))}
-        {user.status === "invited" && button(text.again, () => put(user, user.role))}
+          ? button(text.makeAdmin, () => put(user, "admin", text.isAdminNow(user.name)))
+          : button(text.makeMember, () =>
+              user.user === me().sub ? setDemoted(user) : put(user, "member", text.isMemberNow(user.name)),
+            )}
+        {user.status === "invited" && button(text.again, () => put(user, user.role, text.sentAgain(user.email)))}
         {button(text.remove, () => setRemoved(user))}
       </>
     );
@@ -161,6 +193,7 @@ function People({ account, users, onChange }: PeopleProps) {
   return (
     <>
       {problem && <ProblemNote problem={problem} />}
+      {told && <Told key={told}>{told}</Told>}
       <Table caption={text.caption} empty={text.none} rows={users} name={({ user }) => user} columns={columns} />
       {removed && (
         <Remove
@@ -169,10 +202,34 @@ function People({ account, users, onChange }: PeopleProps) {
           onClose={() => setRemoved(null)}
           onDone={() => {
             setRemoved(null);
-            if (removed.user === me().sub) location.assign("#/");
+            if (removed.user === me().sub) {
+              // The list of accounts was asked for while this one was still among them.
+              location.assign("#/");
+              location.reload();
+              return;
+            }
+            setTold(text.removed(removed.name));
             onChange();
           }}
         />
+      )}
+      {demoted && (
+        <Dialog title={text.memberTitle} onClose={() => setDemoted(null)}>
+          <p>{text.memberSaid}</p>
+          <p class="buttons">
+            <button
+              type="button"
+              class="main"
+              disabled={isBusy}
+              onClick={() => {
+                setDemoted(null);
+                void put(demoted, "member", text.isMemberNow(demoted.name));
+              }}
+            >
+              {text.makeMember}
+            </button>
+          </p>
+        </Dialog>
       )}
     </>
   );
@@ -226,10 +283,19 @@ interface Invitation extends Record<string, unknown> {
   role: "admin" | "member";
 }
 
-function Invite({ account, onDone }: { account: ScreenProps["account"]; onDone: () => void }) {
+interface InviteProps {
+  account: ScreenProps["account"];
+  users: User[];
+  onDone: () => void;
+}
+
+function Invite({ account, users, onDone }: InviteProps) {
   const form = useForm<Invitation>(`${account.id}.invitation`, { email: "", name: "", role: "member" });
   const [invited, setInvited] = useState<string | null>(null);
   const text = words();
+  // The API would change the role of somebody who is there already, which nobody expects of an invitation.
+  const typed = form.values.email.trim().toLowerCase();
+  const known = users.find(({ email }) => email.toLowerCase() === typed);
   return (
     <section class="card" aria-labelledby="invite">
       <h2 id="invite">{text.invite}</h2>
@@ -237,9 +303,12 @@ function Invite({ account, onDone }: { account: ScreenProps["account"]; onDone: 
         form={form}
         send={text.send}
         onSend={async (body) => {
+          setInvited(null);
+          if (known) return;
           await answer(api.PUT("/accounts/{account}/users", { params: { path: { account: account.id } }, body }));
         }}
         onDone={() => {
+          if (known) return;
           setInvited(form.values.email);
           form.reset();
           onDone();
@@ -260,7 +329,7 @@ function Invite({ account, onDone }: { account: ScreenProps["account"]; onDone: 
           )}
         </Field>
       </FormBox>
-      <p role="status">{invited && text.invited(invited)}</p>
+      <p role="status">{known ? text.known(known.name) : invited && text.invited(invited)}</p>
     </section>
   );
 }
@@ -268,14 +337,19 @@ function Invite({ account, onDone }: { account: ScreenProps["account"]; onDone: 
 /** An admin whom staff have announced, to whom any admin may object. */
 function Appointment({ account }: Pick<ScreenProps, "account">) {
   const [problem, setProblem] = useState<Problem | null>(null);
+  const [objected, setObjected] = useState<string | null>(null);
   const open = account.billing.value?.appointment;
+  if (objected !== null) return <Told>{words().objected(objected)}</Told>;
   if (open?.status !== "open" || account.role === "member") return null;
   const zone = account.billing.value?.contract.time_zone ?? "UTC";
   const object = () => {
     setProblem(null);
     const body = { appointment: open.appointment };
     answer(api.POST("/accounts/{account}/appointment/objection", { params: { path: { account: account.id } }, body })).then(
-      account.billing.reload,
+      () => {
+        setObjected(open.name);
+        account.billing.reload();
+      },
       (thrown: unknown) => setProblem(problemOf(thrown)),
     );
   };
@@ -283,7 +357,9 @@ function Appointment({ account }: Pick<ScreenProps, "account">) {
     <section class="note warn" aria-labelledby="appointment">
       <h2 id="appointment">{words().appointment}</h2>
       <p>{words().appointed(open.name, open.email, instant(open.effective_at, zone))}</p>
-      <p>{words().why(open.reason)}</p>
+      <p>
+        <bdi>{words().why(open.reason)}</bdi>
+      </p>
       {problem && <ProblemNote problem={problem} />}
       {account.role === "admin" && (
         <button type="button" onClick={object}>
