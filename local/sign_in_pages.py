@@ -228,7 +228,7 @@ class SignInPages:
             return "InternalErrorException"
 
     def _renew(self, given: Mapping[str, str]) -> Reply:
-        """The tokens for a refresh token. ministack's own endpoint leaves out `cognito:groups`, by which staff are staff.
+        """The tokens for a refresh token. ministack's own endpoint leaves out `cognito:groups`, which staff need.
 
         https://docs.aws.amazon.com/cognito/latest/developerguide/token-endpoint.html
         """
