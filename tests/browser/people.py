@@ -33,7 +33,7 @@ REQUEST = "8f14e45f-ceea-467f-a9e6-0b0b0b0b0b0b"
 
 HOSTILE = (
     "<img src=x onerror=alert(1)>",
-    "שלום עולם ‮evil‬ بيت القهوة",
+    "\u05e9\u05dc\u05d5\u05dd \u202eevil\u202c \u0628\u064a\u062a \u0627\u0644\u0642\u0647\u0648\u0629",
     "Donaudampfschifffahrtselektrizitätenhauptbetriebswerkbauunterbeamtengesellschaft" * 3,
 )
 """Names that a company may have: markup, two that are read from the right, one of 240 characters without a space."""
@@ -81,7 +81,7 @@ class Answers:
     """The requests that were answered by the test, in their order."""
 
     def changed(self, path: str, change: Callable[[Any], Any], method: str = "GET") -> None:
-        """The real answer of a path below /v1, a regular expression, after `change`. What `change` returns replaces it."""
+        """The real answer of a path below /v1, a regular expression, after `change`, which may return another one."""
 
         def answer(route: Route) -> None:
             answered = route.fetch()
