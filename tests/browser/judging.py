@@ -17,4 +17,3 @@ def sound(person: Visitor, name: str, locale: str = "") -> None:
     assert wide <= WIDE["width"], f"{wide} px wide with text of 200%"
     page.emulate_media(color_scheme="light")
     person.picture("-".join(filter(None, (name, locale[:2]))))
-

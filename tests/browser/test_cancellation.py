@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Request, expect
 
 from local.demo.seeding import PASSWORD
 from tests.browser.harness import Visitor
@@ -103,8 +103,13 @@ def test_what_has_changed_meanwhile_is_shown_and_confirmed_anew(visit: Visit, co
     expect(page.get_by_label("In a few words")).to_have_value(WHY)
     sound(person, "cancellation-changed")
     sent: list[Any] = []
+
+    def accepted(request: Request) -> dict[str, Any]:
+        sent.append(request.post_data_json)
+        return receipt(changed)
+
     page.unroute_all()
-    api.fixed(PATH, lambda request: sent.append(request.post_data_json) or receipt(changed), 201, "POST")
+    api.fixed(PATH, accepted, 201, "POST")
     # The answer is the receipt: nothing else needs to be asked for it.
     api.problem(PATH, 503, "busy")
     page.get_by_role("checkbox").check()

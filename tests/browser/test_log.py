@@ -50,7 +50,7 @@ def test_values_are_fields_and_no_program_text(visit: Visit) -> None:
     row = values.get_by_role("row", name="contact.name")
     expect(row.get_by_role("cell").nth(1)).to_have_text(HOSTILE[0])
     expect(row.get_by_role("cell").nth(2)).to_have_text(HOSTILE[1])
-    expect(values.get_by_role("row", name="contact.phone").get_by_role("cell").nth(1)).to_have_text("–")
+    expect(values.get_by_role("row", name="contact.phone").get_by_role("cell").nth(1)).to_have_text("\N{EN DASH}")
     page.locator("summary").nth(1).click()
     expect(page.get_by_role("row", name="total").last).to_contain_text("2,303.13")
     expect(page.get_by_role("row", name="lines.1.name").last).to_be_visible()
@@ -66,9 +66,11 @@ def test_older_events_come_with_show_more_and_a_problem_keeps_what_there_is(visi
     older = {"items": [event(place) for place in range(50, 100)], "next_cursor": None}
     api.fixed(
         path,
-        lambda request: older
-        if "cursor=" in request.url
-        else {"items": [event(place) for place in range(50)], "next_cursor": "next"},
+        lambda request: (
+            older
+            if "cursor=" in request.url
+            else {"items": [event(place) for place in range(50)], "next_cursor": "next"}
+        ),
     )
     person.open("lucciola-libri/log")
     more = page.get_by_role("button", name="Mostra altro")

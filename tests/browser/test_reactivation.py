@@ -36,7 +36,8 @@ class Ended:
 
     def __init__(self, person: Visitor) -> None:
         self.api = Answers(person.page)
-        self.status, self.total, self.failure = "possible", 230313, None
+        self.status, self.total = "possible", 230313
+        self.failure: str | None = None
         self.is_active = False
         self.billing: dict[str, Any] = {}
         self.api.changed(f"{ACCOUNT}/billing", self._billing)
@@ -59,7 +60,11 @@ class Ended:
             "credit": dkk(0),
             "due": dkk(self.total),
         }
-        offer = {"contract": self.billing["contract"], "lines": self.billing["subscription"]["lines"], "invoice": invoice}
+        offer = {
+            "contract": self.billing["contract"],
+            "lines": self.billing["subscription"]["lines"],
+            "invoice": invoice,
+        }
         return {
             "status": self.status,
             "reactivate_until": "2026-11-28",

@@ -38,6 +38,7 @@ def test_a_product_is_shown_against_its_tier_with_thresholds_average_and_forecas
     expect(search.get_by_role("columnheader", name="Peak")).to_have_count(0)
     page.get_by_role("radio", name="Last 60 days").check()
     expect(search.get_by_role("img")).to_be_visible()
+    expect(search.get_by_role("img").get_by_text(re.compile(r"^\d+ [A-Z][a-z]+$")).first).to_be_visible()
     page.get_by_role("radio", name="content").check()
     expect(search.get_by_role("table", name="Largest first")).to_contain_text("Search box")
     with page.expect_download() as download:
@@ -81,7 +82,7 @@ def test_thirty_products_each_name_what_was_left_out(visit: Visit) -> None:
     def decided(found: Any) -> Any:
         left_out = [{"day": "2026-10-03", "usage": "9000", "counted": "800.4", "reason": "known_peak"}]
         one = {**found["items"][0], "left_out": left_out}
-        return {**found, "items": [product(one, place) for place in range(30)][:asked(api.asked[-1])]}
+        return {**found, "items": [product(one, place) for place in range(30)][: asked(api.asked[-1])]}
 
     def asked(request: Request) -> int:
         found = re.search(r"limit=(\d+)", request.url)

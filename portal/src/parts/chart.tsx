@@ -28,8 +28,10 @@ interface ChartProps {
 const HEIGHT = 260;
 const TOP = 12;
 const BOTTOM = 28;
-/** Room for the names of lines, at the right. */
+/** Room at the right; where there is enough, also for the names of lines, which are over the columns otherwise. */
 const RIGHT = 8;
+const NAMES = 130;
+const WIDE = 640;
 const LABEL_WIDTH = 64;
 const NAME_HEIGHT = 13;
 
@@ -45,9 +47,12 @@ export function Chart({ title, columns, lines }: ChartProps) {
   const highest = Math.max(1, ...columns.map(({ value }) => value), ...lines.map(({ value }) => value)) * 1.08;
   const ticks = steps(highest);
   const left = Math.min(width / 4, Math.max(...ticks.map((each) => number(each).length)) * 8 + 10);
+  const isWide = width >= WIDE && lines.length > 0;
+  const right = isWide ? NAMES : RIGHT;
   const y = (value: number) => TOP + (HEIGHT - TOP - BOTTOM) * (1 - value / highest);
-  const each = Math.max(0, width - left - RIGHT) / Math.max(1, columns.length);
+  const each = Math.max(0, width - left - right) / Math.max(1, columns.length);
   const shown = Math.max(1, Math.ceil(LABEL_WIDTH / Math.max(1, each)));
+  const names = placed(lines, y);
   const bar = Math.min(56, each * 0.7);
   return (
     <div ref={box} class="chart">
@@ -60,7 +65,7 @@ export function Chart({ title, columns, lines }: ChartProps) {
           </defs>
           {ticks.map((value) => (
             <g key={value} class="tick">
-              <line x1={left} x2={width - RIGHT} y1={y(value)} y2={y(value)} />
+              <line x1={left} x2={width - right} y1={y(value)} y2={y(value)} />
               <text x={left - 6} y={y(value) + 4} text-anchor="end">
                 {number(value)}
               </text>
@@ -83,11 +88,11 @@ export function Chart({ title, columns, lines }: ChartProps) {
               </g>
             );
           })}
-          {lines.map(({ label, value, kind }, place) => (
+          {lines.map(({ label, value, kind }) => (
             <g key={label} class={kind}>
-              <line x1={left} x2={width - RIGHT} y1={y(value)} y2={y(value)} />
-              {!lines.slice(0, place).some((other) => isOver(other, kind, y(other.value) - y(value))) && (
-                <text x={kind === "average" ? left + 4 : width - RIGHT} y={y(value) - 4} text-anchor={kind === "average" ? "start" : "end"}>
+              <line x1={left} x2={width - right} y1={y(value)} y2={y(value)} />
+              {names.has(label) && (
+                <text x={isWide ? width - right + 6 : width - right} y={names.get(label)} text-anchor={isWide ? "start" : "end"}>
                   {label}
                 </text>
               )}
@@ -99,9 +104,16 @@ export function Chart({ title, columns, lines }: ChartProps) {
   );
 }
 
-/** Whether the name of an earlier line is where that of this one would be. An average has its name at the other end. */
-function isOver({ kind }: Line, mine: Line["kind"], distance: number): boolean {
-  return (kind === "average") === (mine === "average") && Math.abs(distance) < NAME_HEIGHT;
+/** Where the names of lines are, above their line or else below it. One without room has none. */
+function placed(lines: readonly Line[], y: (value: number) => number): Map<string, number> {
+  const found = new Map<string, number>();
+  const first = (kind: Line["kind"]) => (kind === "mark" ? 1 : 0);
+  for (const { label, value } of [...lines].sort((one, other) => first(one.kind) - first(other.kind))) {
+    const isFree = (place: number) => [...found.values()].every((other) => Math.abs(other - place) >= NAME_HEIGHT);
+    const place = [y(value) - 4, y(value) + 12].find(isFree);
+    if (place !== undefined) found.set(label, place);
+  }
+  return found;
 }
 
 /** Round values from zero on, four or five of them. */

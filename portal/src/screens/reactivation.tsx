@@ -65,6 +65,10 @@ const POLLED = 2000;
 
 export default function Reactivation({ account }: ScreenProps) {
   const [isDone, setDone] = useState(false);
+  useEffect(() => {
+    // What a tab has loaded may be days old: the account may have ended meanwhile, or be active again.
+    if (account.billing.value && !account.billing.isLoading) account.billing.reload();
+  }, []);
   return (
     <>
       <h1>{screens().reactivation.title}</h1>

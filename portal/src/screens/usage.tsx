@@ -4,7 +4,7 @@ import { useRef, useState } from "preact/hooks";
 import type { ScreenProps } from "./load";
 import { answer, api, Problem, type View } from "../api";
 import { day, instant, month, number, percent } from "../format";
-import { both } from "../language";
+import { both, locale } from "../language";
 import { Chart, type Line } from "../parts/chart";
 import { save } from "../parts/download";
 import { Load, problemOf, ProblemNote, useLoad } from "../parts/load";
@@ -275,7 +275,7 @@ function Product({ of, usage, decision, stores }: ProductProps) {
             title={text.chart(of.name)}
             columns={periods.map(({ period, usage: used }) => ({
               key: period,
-              label: isMonths ? month(period, "short") : period.slice(5),
+              label: isMonths ? month(period, "short") : shortDay(period),
               value: Number(used),
               hatched: isMonths ? 0 : (leftOut.get(period) ?? 0),
               isRunning: isMonths && period.startsWith(running),
@@ -443,6 +443,12 @@ function monthsBefore(today: Date): string {
 /** The first of as many days as a chart of days shows. */
 function daysBefore(today: Date): string {
   return new Date(today.getTime() - (DAYS - 1) * DAY).toISOString().slice(0, 10);
+}
+
+/** A day without its year, as the axis of a chart has room for. */
+function shortDay(day: string): string {
+  const format = new Intl.DateTimeFormat(locale(), { day: "numeric", month: "short", timeZone: "UTC" });
+  return format.format(new Date(`${day}T00:00Z`));
 }
 
 function dayBefore(day: string): Date {
