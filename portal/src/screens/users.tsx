@@ -107,7 +107,7 @@ export default function Users({ account }: ScreenProps) {
       <section class="card" aria-label={words().caption}>
         <Load of={users}>{({ items }) => <People account={account} users={sorted(items)} onChange={users.reload} />}</Load>
       </section>
-      {account.role === "admin" && <Invite account={account} users={users.value?.items ?? []} onDone={users.reload} />}
+      {account.role === "admin" && <Invite account={account} onDone={users.reload} />}
       <MayEdit />
     </>
   );
@@ -283,19 +283,12 @@ interface Invitation extends Record<string, unknown> {
   role: "admin" | "member";
 }
 
-interface InviteProps {
-  account: ScreenProps["account"];
-  users: User[];
-  onDone: () => void;
-}
-
-function Invite({ account, users, onDone }: InviteProps) {
+function Invite({ account, onDone }: { account: ScreenProps["account"]; onDone: () => void }) {
   const form = useForm<Invitation>(`${account.id}.invitation`, { email: "", name: "", role: "member" });
   const [invited, setInvited] = useState<string | null>(null);
   const text = words();
-  // The API would change the role of somebody who is there already, which nobody expects of an invitation.
-  const typed = form.values.email.trim().toLowerCase();
-  const known = users.find(({ email }) => email.toLowerCase() === typed);
+  const params = { path: { account: account.id } };
+  const [known, setKnown] = useState<string | null>(null);
   return (
     <section class="card" aria-labelledby="invite">
       <h2 id="invite">{text.invite}</h2>
@@ -304,15 +297,19 @@ function Invite({ account, users, onDone }: InviteProps) {
         send={text.send}
         onSend={async (body) => {
           setInvited(null);
-          if (known) return;
-          await answer(api.PUT("/accounts/{account}/users", { params: { path: { account: account.id } }, body }));
-        }}
-        onDone={() => {
-          if (known) return;
-          setInvited(form.values.email);
+          setKnown(null);
+          // The API would change the role of somebody who is there already, which nobody expects of an invitation.
+          const { items } = await answer(api.GET("/accounts/{account}/users", { params }));
+          const found = items.find(({ email }) => email.toLowerCase() === body.email.trim().toLowerCase());
+          if (found) {
+            setKnown(found.name);
+            return;
+          }
+          await answer(api.PUT("/accounts/{account}/users", { params, body }));
+          setInvited(body.email);
           form.reset();
-          onDone();
         }}
+        onDone={onDone}
       >
         <TextField form={form} name="name" label={text.name} autocomplete="off" />
         <TextField form={form} name="email" type="email" label={text.email} autocomplete="off" />
@@ -329,7 +326,7 @@ function Invite({ account, users, onDone }: InviteProps) {
           )}
         </Field>
       </FormBox>
-      <p role="status">{known ? text.known(known.name) : invited && text.invited(invited)}</p>
+      <p role="status">{known ? text.known(known) : invited && text.invited(invited)}</p>
     </section>
   );
 }
