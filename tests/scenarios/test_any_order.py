@@ -880,7 +880,9 @@ class Life:
             if contract.ends is not None and contract.ends < before:
                 last = self._with_extras(Document(contract.ends, (), self.rates(contract.ends), 0), left)
                 found += [last] if last.amounts else []
-                left.update((each.id, 0) for each in self.extras if each.is_goodwill)
+                # What is given to the next contract is not of this one.
+                gone = [each.id for each in self.extras if each.is_goodwill and each.added < contract.ends]
+                left.update(dict.fromkeys(gone, 0))
         return [self._with_corrections(each) for each in found]
 
     def _with_extras(self, document: Document, left: dict[str, int]) -> Document:
