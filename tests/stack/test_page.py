@@ -37,6 +37,7 @@ def test_a_customer_reads_changes_and_cancels(eleanor: Visitor) -> None:
 
     # The link of a mail led to the log-in, and from there to its screen.
     eleanor.heading("Billing")
+    expect(page.get_by_role("heading", name="Payment details")).to_be_visible()
     assert eleanor.loaded() <= FIRST_VIEW_BYTES_MAX
     assert eleanor.asked() == ["/v1/accounts", f"/v1/accounts/{ACCOUNT}/billing"]
 
